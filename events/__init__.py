@@ -1,0 +1,1 @@
+"""What can happen, and how it travels: event declarations, positions, the log and its consumers."""

@@ -1,0 +1,1 @@
+"""Records what people do, answers what they ask: the HTTP edge of Heliograph."""
