@@ -1,0 +1,1 @@
+"""What makes a site run: settings, connections, logging, health, shutdown, embedded engines."""
