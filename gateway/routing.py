@@ -1,0 +1,47 @@
+"""A route as it is declared: what the app serves, who may ask, and what the OpenAPI page says."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+from aiohttp import web
+
+T = TypeVar("T")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Side = Literal["read", "write"]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """One method on one path. `GET` also answers `HEAD`; every path answers `OPTIONS`."""
+
+    method: str
+    path: str
+    handler: Handler
+    side: Side
+    """The gateways that serve it; nginx sends GET and HEAD to `read`, the rest to `write`."""
+    authenticated: Literal[True, False, "optional"] = True
+    """`optional`: a token is read when there is one, and a wrong one is still refused."""
+    summary: str = ""
+    body: type | None = None
+    """The struct of the request body, for `read_command` and OpenAPI."""
+    body_type: str = "application/json"
+    answer: Any = None
+    """The struct of the answer, `Page[...]` for lists, None when there is no JSON body."""
+    answer_type: str = "application/json"
+    status: int = 200
+    queries: tuple[str, ...] = ()
+    """Query parameters it reads, such as `limit` and `cursor`."""
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """A list's answer, for OpenAPI; `answers.page` writes it."""
+
+    items: list[T]
+    next: str | None
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """A command is durable; its effects follow. `id` is the thing created, else the event."""
+
+    id: str
+    event: str

@@ -1,0 +1,11 @@
+"""Who asks: the account behind a verified token."""
+
+from typing import NamedTuple
+
+
+class Viewer(NamedTuple):
+    """`token_id` is the event that opened the session, `issued_ms` its moment in Unix ms."""
+
+    account_id: int
+    token_id: int
+    issued_ms: int
