@@ -1,0 +1,73 @@
+"""How every process connects: finite waits, no hidden repeats, nothing opened before it is used."""
+
+import asyncpg
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+
+from runtime.settings import Settings
+
+CONNECT_SECONDS = 2
+REPLY_SECONDS = 5
+STATEMENT_SECONDS = 30
+# How long a caller may wait for a free connection before it is overload.
+CHECKOUT_SECONDS = 5
+
+
+def open_log(settings: Settings, *, connections: int = 32) -> Redis:
+    """The log for appends and short commands.
+
+    A command is sent once: redis-py's own repeats would append an event twice.
+    """
+    return open_redis(settings.log_url, connections, REPLY_SECONDS)
+
+
+def open_blocking_log(settings: Settings, *, connections: int = 8) -> Redis:
+    """The log for readers that block on the server; each brings its own time-out.
+
+    A reply time-out here would strand entries that were already delivered.
+    """
+    return open_redis(settings.log_url, connections, None)
+
+
+def open_cache(settings: Settings, *, connections: int = 32) -> Redis:
+    return open_redis(settings.cache_url, connections, REPLY_SECONDS)
+
+
+def open_redis(url: str, connections: int, reply_seconds: float | None) -> Redis:
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=CHECKOUT_SECONDS,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=reply_seconds,
+        retry=Retry(NoBackoff(), 0),
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        decode_responses=False,
+    )
+    return Redis.from_pool(pool)
+
+
+async def open_database(
+    settings: Settings, *, reader: bool = False, connections: int = 8
+) -> asyncpg.Pool:
+    """A pool on the primary; `reader` takes the role that can only read.
+
+    No connection is opened yet, so a process can start before PostgreSQL does. `acquire` waits for
+    ever unless told otherwise: pass `timeout=CHECKOUT_SECONDS`.
+    """
+    return await asyncpg.create_pool(
+        settings.database_reader_url if reader else settings.database_url,
+        min_size=0,
+        max_size=connections,
+        timeout=CONNECT_SECONDS,
+        command_timeout=STATEMENT_SECONDS,
+        server_settings={"search_path": "heliograph", "application_name": "heliograph"},
+    )
+
+
+async def leave_demoted(pool: asyncpg.Pool, error: BaseException) -> None:
+    """After a failover, connections may stay on a server that has become read-only: drop them."""
+    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+        await pool.expire_connections()

@@ -1,0 +1,46 @@
+"""Server-side functions: a .lua file becomes a library whose name carries its own digest.
+
+Old and new processes therefore never replace each other's functions during an upgrade.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+
+class Functions:
+    """The functions of one .lua file. `$VERSION` in the file stands for its digest."""
+
+    def __init__(self, path: Path) -> None:
+        source = path.read_text(encoding="utf-8")
+        self.version = hashlib.sha256(source.encode()).hexdigest()[:12]
+        self.source = source.replace("$VERSION", self.version)
+
+    def name(self, function: str) -> str:
+        """The function's name on the server."""
+        return f"{function}_{self.version}"
+
+    async def load(self, client: "Redis[Any]") -> None:
+        """Make the functions known to the server; harmless when they are."""
+        await client.function_load(self.source, replace=True)
+
+    async def call(
+        self, client: "Redis[Any]", function: str, keys: list[Any], arguments: list[Any]
+    ) -> Any:
+        """Call one function, loading the library first where the server does not know it."""
+        command = ("FCALL", self.name(function), len(keys), *keys, *arguments)
+        try:
+            return await client.execute_command(*command)
+        except ResponseError as error:
+            if not is_unknown_function(error):
+                raise
+        await self.load(client)
+        return await client.execute_command(*command)
+
+
+def is_unknown_function(error: Exception) -> bool:
+    """Whether the server lacks the library, as after a fail-over to one that never had it."""
+    return "Function not found" in str(error)

@@ -1,0 +1,39 @@
+"""Which errors mean that an engine is down or stalled, rather than that a command is wrong."""
+
+import asyncpg
+from aiohttp import ClientConnectionError
+from botocore.exceptions import BotoCoreError, ClientError
+from redis.exceptions import BusyLoadingError, MasterDownError, ReadOnlyError, ResponseError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from runtime.errors import Unavailable
+
+_OUTAGES = (
+    Unavailable,
+    OSError,  # refused, reset, unreachable; TimeoutError is one too
+    RedisConnectionError,
+    RedisTimeoutError,
+    BusyLoadingError,
+    MasterDownError,
+    ReadOnlyError,
+    ClientConnectionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,  # being shut down
+    asyncpg.InsufficientResourcesError,  # out of disk, memory or connections
+    asyncpg.ReadOnlySQLTransactionError,  # demoted: the primary is elsewhere now
+    asyncpg.DeadlockDetectedError,
+    asyncpg.InterfaceError,  # a connection closed under us
+)
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether trying the same again later may succeed without anything else being changed."""
+    if isinstance(error, ClientError):
+        return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)) >= 500
+    if isinstance(error, ResponseError) and str(error).startswith(
+        ("OOM", "MISCONF", "CLUSTERDOWN")
+    ):
+        return True
+    return isinstance(error, (*_OUTAGES, BotoCoreError))

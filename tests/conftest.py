@@ -1,0 +1,83 @@
+"""Real engines for every test: started once a session, emptied for each test that asks."""
+
+import asyncio
+
+import asyncpg
+import pytest
+from redis.asyncio import Redis
+
+from runtime.bucket import make_bucket
+from runtime.connections import open_cache, open_database, open_log
+from runtime.engines.start import start_engines
+from runtime.schema import bring_up
+from runtime.settings import load
+
+SECRET = "a secret that only tests use, and no site ever should"
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory):
+    """PostgreSQL, two Valkeys and S3, with the schema applied and the bucket made."""
+    with start_engines(tmp_path_factory.mktemp("site")) as running:
+        asyncio.run(bring_up(running.database_url))
+        asyncio.run(make_bucket(running.objects_url))
+        yield running
+
+
+@pytest.fixture
+def settings(engines):
+    """The settings of a process of this site; `settings.replace(...)` for others."""
+    return load(
+        {
+            "HELIOGRAPH_LOG_URL": engines.log_url,
+            "HELIOGRAPH_CACHE_URL": engines.cache_url,
+            "HELIOGRAPH_DATABASE_URL": engines.database_url,
+            "HELIOGRAPH_DATABASE_READER_URL": engines.database_reader_url,
+            "HELIOGRAPH_OBJECTS_URL": engines.objects_url,
+            "HELIOGRAPH_SECRET": SECRET,
+            "HELIOGRAPH_VAR": str(engines.place.var),
+        }
+    )
+
+
+@pytest.fixture
+async def clean_site(engines):
+    """Both Valkeys and all tables are empty; objects stay, they are content-addressed."""
+    for url in (engines.log_url, engines.cache_url):
+        async with Redis.from_url(url) as client:
+            await client.flushall()
+    connection = await asyncpg.connect(engines.database_url)
+    try:
+        tables = await connection.fetch(
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables "
+            "WHERE schemaname IN ('heliograph', 'vault') AND tablename <> 'schema_version'"
+        )
+        await connection.execute(f"TRUNCATE {', '.join(row['name'] for row in tables)}")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def log_client(settings, clean_site):
+    async with open_log(settings) as client:
+        yield client
+
+
+@pytest.fixture
+async def cache_client(settings, clean_site):
+    async with open_cache(settings) as client:
+        yield client
+
+
+@pytest.fixture
+async def database(settings, clean_site):
+    """The pool that workers have: it reads and writes."""
+    async with await open_database(settings) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def reader_database(settings, clean_site):
+    """The pool that gateways have: it can only read."""
+    async with await open_database(settings, reader=True) as pool:
+        yield pool
