@@ -1,0 +1,187 @@
+"""Table `accounts`: what gateways ask of it, and one write for each of its registers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from events.ids import shard_of, shard_of_username
+from stores.database import Database, columns, shards_of
+
+
+class AccountRow(msgspec.Struct, frozen=True):
+    """An account as everybody may know it; its password hash stays behind."""
+
+    id: int
+    username: str
+    display_name: str
+    display_name_version: int
+    bio: str
+    bio_version: int
+    private: bool
+    private_version: int
+    posts: int
+    followers: int
+    following: int
+
+    @property
+    def profile_version(self) -> int:
+        """The highest `ProfileEdited` this row knows of, or its registration."""
+        return max(self.display_name_version, self.bio_version, self.private_version)
+
+
+class Credentials(NamedTuple):
+    """What signing in is checked against."""
+
+    account_id: int
+    password_hash: str
+    password_version: int
+
+
+class Relation(msgspec.Struct, frozen=True):
+    """How a viewer and an account stand to each other."""
+
+    following: Literal["yes", "no", "requested"]
+    followed_by: bool
+
+
+STRANGERS = Relation("no", followed_by=False)
+
+
+async def account_by_username(db: Database, username: str) -> AccountRow | None:
+    row = await db.fetchrow(
+        """
+        SELECT id, username, display_name, display_name_version, bio, bio_version,
+               private, private_version, posts, followers, following
+        FROM accounts
+        WHERE shard = $1 AND username = $2
+        """,
+        shard_of_username(username),
+        username.lower(),
+    )
+    return AccountRow(*row) if row else None
+
+
+async def account_by_id(db: Database, account_id: int) -> AccountRow | None:
+    return (await accounts_by_ids(db, [account_id])).get(account_id)
+
+
+async def accounts_by_ids(db: Database, ids: Sequence[int]) -> dict[int, AccountRow]:
+    """Those of the accounts that exist."""
+    rows = await db.fetch(
+        """
+        SELECT a.id, username, display_name, display_name_version, bio, bio_version,
+               private, private_version, posts, followers, following
+        FROM unnest($1::smallint[], $2::bigint[]) AS wanted (shard, id)
+        JOIN accounts AS a USING (shard, id)
+        """,
+        shards_of(ids),
+        list(ids),
+    )
+    return {row["id"]: AccountRow(*row) for row in rows}
+
+
+async def credentials_of(db: Database, username: str) -> Credentials | None:
+    row = await db.fetchrow(
+        """
+        SELECT id, password_hash, password_version
+        FROM accounts
+        WHERE shard = $1 AND username = $2
+        """,
+        shard_of_username(username),
+        username.lower(),
+    )
+    return Credentials(*row) if row else None
+
+
+async def viewer_relations(
+    db: Database, viewer_id: int, account_ids: Sequence[int]
+) -> dict[int, Relation]:
+    """One relation for each account asked about; both sides are read on the viewer's shard."""
+    rows = await db.fetch(
+        """
+        SELECT wanted.id,
+               CASE WHEN mine.holds THEN 'yes'
+                    WHEN mine.wish AND mine.accepted_wish < mine.wish_version THEN 'requested'
+                    ELSE 'no' END AS following,
+               coalesce(theirs.holds, false) AS followed_by
+        FROM unnest($3::bigint[]) AS wanted (id)
+        LEFT JOIN following AS mine
+               ON mine.shard = $1 AND mine.follower_id = $2 AND mine.followee_id = wanted.id
+        LEFT JOIN followers AS theirs
+               ON theirs.shard = $1 AND theirs.followee_id = $2 AND theirs.follower_id = wanted.id
+        """,
+        shard_of(viewer_id),
+        viewer_id,
+        list(account_ids),
+    )
+    return {row["id"]: Relation(row["following"], row["followed_by"]) for row in rows}
+
+
+async def lock_accounts(db: Database, ids: set[int]) -> dict[int, bool]:
+    """Whether each is private; those without a row are missing.
+
+    Every handler that writes rows of accounts begins with this, so they queue in the order of keys
+    and a decision made on `private` stands until its transaction ends. Citus locks rows of one
+    shard a statement: there it becomes one statement a shard, in the same order.
+    """
+    ordered = sorted(ids, key=lambda each: (shard_of(each), each))
+    rows = await db.fetch(
+        """
+        SELECT a.id, a.private
+        FROM unnest($1::smallint[], $2::bigint[]) AS wanted (shard, id)
+        JOIN accounts AS a USING (shard, id)
+        ORDER BY a.shard, a.id
+        FOR NO KEY UPDATE OF a
+        """,
+        shards_of(ordered),
+        ordered,
+    )
+    return {row["id"]: row["private"] for row in rows}
+
+
+class NewAccount(NamedTuple):
+    """The row a registration makes; its id is also the version of its first registers."""
+
+    id: int
+    username: str
+    display_name: str
+    password_hash: str
+
+
+async def add_accounts(db: Database, accounts: Sequence[NewAccount]) -> None:
+    """A registration makes its row once; every later change is another event's."""
+    ids, usernames, display_names, password_hashes = columns(accounts)
+    await db.execute(
+        """
+        INSERT INTO accounts (shard, id, username, display_name, display_name_version,
+                              password_hash, password_version)
+        SELECT shard, id, username, display_name, id, password_hash, id
+        FROM unnest($1::smallint[], $2::bigint[], $3::text[], $4::text[], $5::text[])
+             AS new (shard, id, username, display_name, password_hash)
+        ORDER BY shard, id
+        ON CONFLICT (shard, id) DO NOTHING
+        """,
+        shards_of(ids),
+        ids,
+        usernames,
+        display_names,
+        password_hashes,
+    )
+
+
+async def add_account_keys(db: Database, wrapped: Mapping[int, bytes]) -> None:
+    """Keep the wrapped key of each account beside the schema that rebuilds swap."""
+    ids = sorted(wrapped)
+    await db.execute(
+        """
+        INSERT INTO vault.account_keys (shard, account_id, wrapped)
+        SELECT shard, account_id, wrapped
+        FROM unnest($1::smallint[], $2::bigint[], $3::bytea[]) AS new (shard, account_id, wrapped)
+        ORDER BY shard, account_id
+        ON CONFLICT (shard, account_id) DO NOTHING
+        """,
+        shards_of(ids),
+        ids,
+        [wrapped[each] for each in ids],
+    )

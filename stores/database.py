@@ -1,0 +1,39 @@
+"""What statements run on: the pool, one of its connections, or a transaction on one."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import asyncpg
+
+from events.ids import shard_of
+from runtime.connections import CHECKOUT_SECONDS
+
+
+class Database(Protocol):
+    """A pool or a connection of asyncpg, either of which a statement can be given to."""
+
+    async def fetch(self, query: str, *args: Any) -> list[Any]: ...
+
+    async def fetchrow(self, query: str, *args: Any) -> Any: ...
+
+    async def fetchval(self, query: str, *args: Any) -> Any: ...
+
+    async def execute(self, query: str, *args: Any) -> str: ...
+
+
+@asynccontextmanager
+async def transaction(pool: asyncpg.Pool) -> AsyncIterator[Database]:
+    """One transaction on a connection of the pool, committed when the block ends well."""
+    async with pool.acquire(timeout=CHECKOUT_SECONDS) as connection, connection.transaction():
+        yield connection
+
+
+def shards_of(ids: Iterable[int]) -> list[int]:
+    """The shard of each id, as the array that goes with it."""
+    return [shard_of(each) for each in ids]
+
+
+def columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
+    """Rows, at least one, turned into the arrays that `unnest` makes rows of again."""
+    return [list(column) for column in zip(*rows, strict=True)]
