@@ -24,7 +24,7 @@ class SchemaError(Exception):
 
 def code_version(schema: Path = SCHEMA) -> int:
     """The version of the tables that this code was written for."""
-    found = re.search(r"^-- version: (\d+)$", schema.read_text(encoding="utf-8"), re.MULTILINE)
+    found = re.search(r"^-- version: (\d+)$", text_of(schema), re.MULTILINE)
     if found is None:
         raise SchemaError(f"{schema} has no line `-- version: N`")
     return int(found[1])
@@ -47,7 +47,7 @@ async def upgrade(connection: asyncpg.Connection, schema: Path, migrations: Path
     found = await database_version(connection)
     if found is None:
         async with connection.transaction():
-            await connection.execute(schema.read_text(encoding="utf-8"))
+            await connection.execute(text_of(schema))
         return f"The database was empty; it has the tables of version {wanted} now."
     if found > wanted:
         raise SchemaError(
@@ -58,7 +58,7 @@ async def upgrade(connection: asyncpg.Connection, schema: Path, migrations: Path
         return f"The database is of version {wanted} already."
     for version, path in steps(migrations, found, wanted):
         async with connection.transaction():
-            await connection.execute(path.read_text(encoding="utf-8"))
+            await connection.execute(text_of(path))
             await connection.execute("UPDATE heliograph.schema_version SET version = $1", version)
     return f"The database was of version {found}; it is of version {wanted} now."
 
@@ -78,6 +78,10 @@ def steps(migrations: Path, found: int, wanted: int) -> list[tuple[int, Path]]:
         if version not in files:
             raise SchemaError(f"There is no {migrations}/{version:04}_*.sql to reach {version}.")
     return [(version, files[version]) for version in versions]
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 async def let_reader_read(connection: asyncpg.Connection) -> None:

@@ -1,0 +1,81 @@
+"""Log lines: one canonical line per request and per batch, pretty on a terminal, JSON otherwise.
+
+Names are static and dotted (`request.served`); what varies goes into fields. Never bind `event`,
+it is structlog's own key: an event's fields are `event_id` and `event_type`.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import msgspec
+import structlog
+
+
+def configure_logging(level: str) -> None:
+    """Once, at the start of a process. Lines go to standard error, other libraries' too."""
+    pretty = sys.stderr.isatty()
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    render: list[Any] = (
+        [structlog.dev.ConsoleRenderer()]
+        if pretty
+        else [
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(serializer=as_json),
+        ]
+    )
+    structlog.configure(
+        processors=[*shared, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+        )
+    )
+    # Libraries speak up only when something is wrong.
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def as_json(fields: dict[str, Any], **_: object) -> str:
+    return msgspec.json.encode(fields, enc_hook=str).decode()
+
+
+def log() -> Any:
+    """The logger; what `bound` holds is on every line of it."""
+    return structlog.get_logger()
+
+
+def bound(
+    *, request: str = "", cause: str = "", event_id: int | None = None, event_type: str = ""
+) -> AbstractContextManager[None]:
+    """Name what is being worked on, for every line written inside the block."""
+    fields = {"request": request, "cause": cause, "event_id": event_id, "event_type": event_type}
+    return structlog.contextvars.bound_contextvars(
+        **{name: value for name, value in fields.items() if value}
+    )
+
+
+@contextmanager
+def canonical(name: str, **fields: Any) -> Iterator[dict[str, Any]]:
+    """One line when the block ends, however it ends: its duration and all that was added to it."""
+    started = time.perf_counter()
+    try:
+        yield fields
+    except BaseException as error:
+        fields.setdefault("error", type(error).__name__)
+        raise
+    finally:
+        milliseconds = round((time.perf_counter() - started) * 1000, 3)
+        log().info(name, milliseconds=milliseconds, **fields)
