@@ -1,0 +1,1 @@
+"""What the system does, timed: the demo, and one script per question with its reference."""
