@@ -59,6 +59,7 @@ CREATE TABLE posts (
     photos             jsonb    NOT NULL DEFAULT '[]',  -- array of events.posts.RenderedPhoto
     problem_code       text,                            -- why it was rejected
     problem_detail     text,
+    problem_version    bigint   NOT NULL DEFAULT 0,
     PRIMARY KEY (shard, id),
     FOREIGN KEY (shard, author_id) REFERENCES accounts
 );
@@ -71,6 +72,8 @@ CREATE INDEX posts_of_author ON posts (shard, author_id, published_ms DESC, id D
 -- Who follows whom, once for each side, so that both lists are one shard's business.
 -- Two registers: the follower's wish and the followee's verdict, which names the wish it answers.
 -- They come from different partitions and are never compared with each other.
+-- A verdict on a later wish beats one on an earlier wish, whenever either was announced: two
+-- workers may announce them in the wrong order. Of verdicts on one wish the later counts.
 CREATE TABLE following (
     shard              smallint NOT NULL CHECK (shard = shard_of(follower_id)),
     follower_id        bigint   NOT NULL,

@@ -1,12 +1,12 @@
-"""Table `accounts`: what gateways ask of it, and one write for each of its registers."""
+"""Table `accounts`: what gateways ask of it; its writes are in stores/profiles.py."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from events.ids import shard_of, shard_of_username
-from stores.database import Database, columns, shards_of
+from stores.database import Database, shards_of
 
 
 class AccountRow(msgspec.Struct, frozen=True):
@@ -116,72 +116,3 @@ async def viewer_relations(
         list(account_ids),
     )
     return {row["id"]: Relation(row["following"], row["followed_by"]) for row in rows}
-
-
-async def lock_accounts(db: Database, ids: set[int]) -> dict[int, bool]:
-    """Whether each is private; those without a row are missing.
-
-    Every handler that writes rows of accounts begins with this, so they queue in the order of keys
-    and a decision made on `private` stands until its transaction ends. Citus locks rows of one
-    shard a statement: there it becomes one statement a shard, in the same order.
-    """
-    ordered = sorted(ids, key=lambda each: (shard_of(each), each))
-    rows = await db.fetch(
-        """
-        SELECT a.id, a.private
-        FROM unnest($1::smallint[], $2::bigint[]) AS wanted (shard, id)
-        JOIN accounts AS a USING (shard, id)
-        ORDER BY a.shard, a.id
-        FOR NO KEY UPDATE OF a
-        """,
-        shards_of(ordered),
-        ordered,
-    )
-    return {row["id"]: row["private"] for row in rows}
-
-
-class NewAccount(NamedTuple):
-    """The row a registration makes; its id is also the version of its first registers."""
-
-    id: int
-    username: str
-    display_name: str
-    password_hash: str
-
-
-async def add_accounts(db: Database, accounts: Sequence[NewAccount]) -> None:
-    """A registration makes its row once; every later change is another event's."""
-    ids, usernames, display_names, password_hashes = columns(accounts)
-    await db.execute(
-        """
-        INSERT INTO accounts (shard, id, username, display_name, display_name_version,
-                              password_hash, password_version)
-        SELECT shard, id, username, display_name, id, password_hash, id
-        FROM unnest($1::smallint[], $2::bigint[], $3::text[], $4::text[], $5::text[])
-             AS new (shard, id, username, display_name, password_hash)
-        ORDER BY shard, id
-        ON CONFLICT (shard, id) DO NOTHING
-        """,
-        shards_of(ids),
-        ids,
-        usernames,
-        display_names,
-        password_hashes,
-    )
-
-
-async def add_account_keys(db: Database, wrapped: Mapping[int, bytes]) -> None:
-    """Keep the wrapped key of each account beside the schema that rebuilds swap."""
-    ids = sorted(wrapped)
-    await db.execute(
-        """
-        INSERT INTO vault.account_keys (shard, account_id, wrapped)
-        SELECT shard, account_id, wrapped
-        FROM unnest($1::smallint[], $2::bigint[], $3::bytea[]) AS new (shard, account_id, wrapped)
-        ORDER BY shard, account_id
-        ON CONFLICT (shard, account_id) DO NOTHING
-        """,
-        shards_of(ids),
-        ids,
-        [wrapped[each] for each in ids],
-    )

@@ -1,0 +1,161 @@
+"""Role `graph`: folds wishes and verdicts into both tables of follows, and gives the easy verdicts.
+
+Verdicts are facts: announced once, after the rows they were read from are committed, and folded
+when they come back. So replay, which announces nothing, never decides.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+
+from events.accounts import ProfileEdited
+from events.envelope import Delivery
+from events.graph import FollowAccepted, FollowRequested, Unfollowed
+from stores import edges, follows
+from stores.accounts import accounts_by_ids
+from stores.database import Database, transaction
+from stores.edges import Verdict, Wish
+from stores.folding import fold
+from stores.follows import EdgeRow
+from stores.profiles import lock_accounts, move_counters
+from workers.site import Site
+
+ANNOUNCED_AT_ONCE = 32
+WAITING_PAGE = 500
+
+Edge = tuple[int, int]  # follower, followee
+Cause = FollowRequested | ProfileEdited
+
+
+async def record_wishes(
+    site: Site, batch: Sequence[Delivery[FollowRequested]]
+) -> Collection[Delivery[FollowRequested]]:
+    """Write who wishes to follow whom; a public account's yes is announced at once.
+
+    A wish that repeats one already accepted holds by that acceptance and needs no new one. To
+    announce one would be wrong when the withdrawal between the two is still on its way here.
+    """
+    wishes = [each for each in batch if each.event.followee_id != each.actor]
+    async with transaction(site.database) as db:
+        private = await lock_accounts(db, _parties(map(_wished, wishes)))
+        ready = [each for each in wishes if private.keys() >= set(_wished(each))]
+        await _write_wishes(db, ready, wish=True)
+        rows = await follows.edges_of(db, [_wished(each) for each in ready])
+    await _accept(
+        site,
+        [
+            (each, each.actor, each.id)
+            for each in fold(ready, key=_wished)
+            if not private[each.event.followee_id] and _waits(rows[_wished(each)], each.id)
+        ],
+    )
+    return [each for each in wishes if not private.keys() >= set(_wished(each))]
+
+
+def _waits(row: EdgeRow, wish_version: int) -> bool:
+    """Whether this very wish stands and has no verdict yet."""
+    return row.wish and row.wish_version == wish_version and row.accepted_wish < wish_version
+
+
+async def record_withdrawals(
+    site: Site, batch: Sequence[Delivery[Unfollowed]]
+) -> Collection[Delivery[Unfollowed]]:
+    """Write who no longer wishes to follow whom; it ends every acceptance of an earlier wish."""
+    ends = [each for each in batch if each.event.followee_id != each.actor]
+    async with transaction(site.database) as db:
+        known = await lock_accounts(db, _parties(map(_wished, ends)))
+        ready = [each for each in ends if known.keys() >= set(_wished(each))]
+        await _write_wishes(db, ready, wish=False)
+    return [each for each in ends if not known.keys() >= set(_wished(each))]
+
+
+async def record_verdicts(
+    site: Site, batch: Sequence[Delivery[FollowAccepted]]
+) -> Collection[Delivery[FollowAccepted]]:
+    """Write what followees said; of verdicts on several wishes, that on the latest wish counts."""
+    async with transaction(site.database) as db:
+        known = await lock_accounts(db, _parties(map(_judged, batch)))
+        ready = [each for each in batch if known.keys() >= set(_judged(each))]
+        latest = fold(ready, key=_judged, version=lambda each: (each.event.wish_version, each.id))
+        if latest:
+            verdicts = [
+                Verdict(*_judged(each), True, each.event.wish_version, each.id) for each in latest
+            ]
+            moves = await edges.write_verdicts_to_followers(db, verdicts)
+            moves += await edges.write_verdicts_of_followees(db, verdicts)
+            await move_counters(db, moves)
+    return [each for each in batch if not known.keys() >= set(_judged(each))]
+
+
+async def open_doors(
+    site: Site, batch: Sequence[Delivery[ProfileEdited]]
+) -> Collection[Delivery[ProfileEdited]]:
+    """Going public accepts every waiting wish; going private ends no follow.
+
+    The register comes first: a wish written before it was public is read here, since both sides
+    lock the account's row, and one written after it sees a public account. What is read is what
+    waits, so an old cause announces nothing twice, whatever the log still remembers of it.
+    """
+    openings = fold((e for e in batch if e.event.private is False), key=lambda each: each.actor)
+    async with transaction(site.database) as db:
+        rows = await accounts_by_ids(db, [each.actor for each in openings])
+    early = set()
+    for opening in openings:
+        row = rows.get(opening.actor)
+        if row is None or row.private_version < opening.id:
+            early.add(opening.actor)
+        elif not row.private:
+            await _accept_all_waiting(site, opening)
+    return [each for each in batch if each.event.private is False and each.actor in early]
+
+
+async def _accept_all_waiting(site: Site, opening: Delivery[ProfileEdited]) -> None:
+    seen_version = 0
+    while True:
+        async with transaction(site.database) as db:
+            waiting = await follows.waiting_wishes(db, opening.actor, seen_version, WAITING_PAGE)
+        if not waiting:
+            return
+        await _accept(site, [(opening, follower_id, wish) for follower_id, wish in waiting])
+        seen_version = waiting[-1][1]
+
+
+async def _accept(site: Site, answers: Sequence[tuple[Delivery[Cause], int, int]]) -> None:
+    """Announce the followee's yes to each (cause, follower, wish), a few at a time."""
+    for start in range(0, len(answers), ANNOUNCED_AT_ONCE):
+        await asyncio.gather(
+            *(
+                site.log.announce(
+                    FollowAccepted(follower_id=follower_id, wish_version=wish_version),
+                    actor=_followee_of(cause),
+                    cause=cause,
+                    part=str(wish_version),
+                )
+                for cause, follower_id, wish_version in answers[start : start + ANNOUNCED_AT_ONCE]
+            )
+        )
+
+
+def _followee_of(cause: Delivery[Cause]) -> int:
+    return cause.event.followee_id if isinstance(cause.event, FollowRequested) else cause.actor
+
+
+async def _write_wishes(
+    db: Database, batch: Sequence[Delivery[FollowRequested | Unfollowed]], *, wish: bool
+) -> None:
+    wishes = [Wish(*_wished(each), wish, each.id) for each in fold(batch, key=_wished)]
+    if wishes:
+        moves = await edges.write_wishes_of_followers(db, wishes)
+        moves += await edges.write_wishes_to_followees(db, wishes)
+        await move_counters(db, moves)
+
+
+def _wished(delivery: Delivery[FollowRequested | Unfollowed]) -> Edge:
+    return delivery.actor, delivery.event.followee_id
+
+
+def _judged(delivery: Delivery[FollowAccepted]) -> Edge:
+    return delivery.event.follower_id, delivery.actor
+
+
+def _parties(edges_of_batch: Iterable[Edge]) -> set[int]:
+    return {account_id for edge in edges_of_batch for account_id in edge}

@@ -1,0 +1,117 @@
+"""Role `posts`: folds a post's life into the table `posts`, whatever order its events come in.
+
+A post lives on its author's shard, and its author is the actor of all its events.
+"""
+
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from events.envelope import Delivery
+from events.ids import shard_of
+from events.posts import PostDeleted, PostPublished, PostRejected, PostSubmitted
+from stores import publications
+from stores.database import transaction
+from stores.folding import fold
+from stores.profiles import lock_accounts, move_counters
+from stores.publications import Publication, Rejection, Submission
+from workers.site import Site
+
+
+async def submit_posts(
+    site: Site, batch: Sequence[Delivery[PostSubmitted]]
+) -> Collection[Delivery[PostSubmitted]]:
+    """Write what the author said of each post."""
+    async with transaction(site.database) as db:
+        known = await lock_accounts(db, {each.actor for each in batch})
+        ready = fold((e for e in batch if e.actor in known), key=lambda each: each.id)
+        if ready:
+            await publications.write_submissions(db, [_submission(each) for each in ready])
+    return [each for each in batch if each.actor not in known]
+
+
+def _submission(delivery: Delivery[PostSubmitted]) -> Submission:
+    event = delivery.event
+    missing = len(event.photos) - len(event.alts)
+    return Submission(
+        id=delivery.id,
+        author_id=delivery.actor,
+        caption=event.caption,
+        alts_json=msgspec.json.encode([*event.alts, *[""] * missing]).decode(),
+        latitude=event.place.latitude if event.place else None,
+        longitude=event.place.longitude if event.place else None,
+    )
+
+
+async def publish_posts(
+    site: Site, batch: Sequence[Delivery[PostPublished]]
+) -> Collection[Delivery[PostPublished]]:
+    """Raise each post to published, with what its latest publication learned of its photos."""
+    async with transaction(site.database) as db:
+        known = await lock_accounts(db, {each.actor for each in batch})
+        ready = [each for each in batch if each.actor in known and _is_home(each)]
+        latest = fold(ready, key=_post_id)
+        first = fold(ready, key=_post_id, version=lambda each: -each.position.ms)
+        if ready:
+            moves = await publications.write_publications(
+                db,
+                [
+                    Publication(
+                        post_id=each.event.post_id,
+                        author_id=each.actor,
+                        published_ms=lowest.position.ms,
+                        published_version=each.id,
+                        photos_json=msgspec.json.encode(each.event.photos).decode(),
+                    )
+                    for each, lowest in zip(latest, first, strict=True)
+                ],
+            )
+            await move_counters(db, moves)
+    return [each for each in batch if each.actor not in known]
+
+
+async def reject_posts(
+    site: Site, batch: Sequence[Delivery[PostRejected]]
+) -> Collection[Delivery[PostRejected]]:
+    """Raise each post to rejected and keep the latest reason; a published one stays published."""
+    async with transaction(site.database) as db:
+        known = await lock_accounts(db, {each.actor for each in batch})
+        ready = fold((e for e in batch if e.actor in known and _is_home(e)), key=_post_id)
+        if ready:
+            await publications.write_rejections(
+                db,
+                [
+                    Rejection(
+                        each.event.post_id, each.actor, each.id, each.event.code, each.event.detail
+                    )
+                    for each in ready
+                ],
+            )
+    return [each for each in batch if each.actor not in known]
+
+
+async def delete_posts(
+    site: Site, batch: Sequence[Delivery[PostDeleted]]
+) -> Collection[Delivery[PostDeleted]]:
+    """Raise each post to deleted, if the actor is its author; else the event is without effect.
+
+    Only the row says whose a post is, so a deletion waits for it.
+    """
+    async with transaction(site.database) as db:
+        await lock_accounts(db, {each.actor for each in batch})
+        authors = await publications.authors_of(db, [_post_id(each) for each in batch])
+        ready = fold((e for e in batch if authors.get(_post_id(e)) == e.actor), key=_post_id)
+        if ready:
+            moves = await publications.write_deletions(
+                db, [(_post_id(each), each.actor) for each in ready]
+            )
+            await move_counters(db, moves)
+    return [each for each in batch if _is_home(each) and _post_id(each) not in authors]
+
+
+def _post_id(delivery: Delivery[PostPublished | PostRejected | PostDeleted]) -> int:
+    return delivery.event.post_id
+
+
+def _is_home(delivery: Delivery[PostPublished | PostRejected | PostDeleted]) -> bool:
+    return shard_of(delivery.event.post_id) == shard_of(delivery.actor)
