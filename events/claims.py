@@ -1,0 +1,196 @@
+"""What one consumer claims from one stream: new entries, its own pending ones, dead consumers'.
+
+Nothing here judges a delivery; see `consumer.py`. Delivery counts are the server's, so that
+attempts survive a crash; renewing and taking over never touch them.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from events.entries import Entry
+from events.leases import Leases, backoff
+from events.log import FUNCTIONS, Log, stream_key
+from runtime import metrics
+
+STALL_SECONDS = 3.0  # past its block, a server that says nothing is stalled
+PAGE = 100
+
+
+class Claims:
+    """The entries of `topic:{partition}` that are pending under this consumer's name."""
+
+    def __init__(
+        self,
+        log: Log,
+        blocking: "Redis[Any]",
+        *,
+        group: str,
+        consumer: str,
+        topic: str,
+        partition: int,
+        lease_seconds: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.log, self.group, self.consumer = log, group, consumer
+        self.topic, self.partition = topic, partition
+        self.stream = stream_key(topic, partition)
+        self.leases = Leases()
+        self.lease_seconds = lease_seconds
+        self._blocking = blocking
+        self._clock = clock
+        self._recovered = False
+        self._reclaim_at = 0.0
+        self._cursor: bytes | str = "0-0"
+
+    async def catch_up(self) -> None:
+        """Own pending entries, at start and after a lost answer; every half lease, dead consumers'."""
+        if not self._recovered:
+            await self._recover()
+        if self._clock() >= self._reclaim_at:
+            self._reclaim_at = self._clock() + self.lease_seconds / 2
+            await self._reclaim()
+
+    async def read_new(self, room: int, block_ms: int | None) -> list[Entry]:
+        """Entries nobody in the group has had. A read is never cancelled while the server answers:
+        that would strand what it was about to deliver."""
+        try:
+            async with asyncio.timeout((block_ms or 0) / 1000 + STALL_SECONDS):
+                reply = await self._blocking.xreadgroup(
+                    self.group, self.consumer, {self.stream: ">"}, count=room, block=block_ms
+                )
+        except ResponseError as error:
+            await self._create_group(error)
+            return []
+        except Exception:
+            # The answer may have been on its way: what it held is pending under our name.
+            self._recovered = False
+            raise
+        entries = _only_stream(reply)
+        self.leases.take(entries)
+        return entries
+
+    async def fetch(self, due: Sequence[bytes]) -> list[Entry]:
+        """The entries of these held ids, their coming attempt counted on the server."""
+        held = self.leases.held
+        self.leases.active.update(due)
+        missing = [i for i in due if held[i].entry is None]
+        uncounted = [i for i in due if not held[i].counted]
+        async with self.log.client.pipeline(transaction=False) as pipeline:
+            for entry_id in missing:
+                pipeline.xrange(self.stream, entry_id, entry_id)
+            if uncounted:
+                pipeline.xclaim(self.stream, self.group, self.consumer, 0, uncounted)
+            replies = await pipeline.execute()
+        for entry_id in uncounted:
+            held[entry_id].counted = True
+        for entry_id, found in zip(missing, replies, strict=False):
+            if found:
+                held[entry_id].entry = found[0]
+        await self.acknowledge([i for i in due if held[i].entry is None])  # trimmed long ago
+        return [held[i].entry for i in due if i in held]
+
+    async def acknowledge(self, entry_ids: Sequence[bytes]) -> None:
+        """These are done, whatever became of them."""
+        if entry_ids:
+            await self.log.client.xack(self.stream, self.group, *entry_ids)
+        for entry_id in entry_ids:
+            self.leases.settle(entry_id)
+
+    async def bury(self, entry_id: bytes, reason: str, trace: str) -> None:
+        """Move one to the dead letters, with what is needed to understand and to retry it."""
+        held = self.leases.held[entry_id]
+        letter = {
+            "reason": reason,
+            "traceback": trace,
+            "attempts": held.attempts,
+            "buried_ms": time.time_ns() // 1_000_000,
+            "entry": held.entry[1] if held.entry else {},
+        }
+        field = letter_name(self.group, self.topic, entry_id.decode())
+        await FUNCTIONS.call(
+            self.log.client,
+            "bury",
+            [dead_key(self.partition), self.stream],
+            [self.group, entry_id, field, msgspec.msgpack.encode(letter)],
+        )
+        self.leases.settle(entry_id)
+        metrics.dead_letters.labels(self.group, reason.partition(":")[0]).inc()
+
+    async def renew(self) -> None:
+        """Extend the lease on everything held; forget what has meanwhile become another's."""
+        waiting = list(self.leases.held)
+        for start in range(0, len(waiting), PAGE):
+            arguments = [self.group, self.consumer, *waiting[start : start + PAGE]]
+            lost = await FUNCTIONS.call(self.log.client, "renew", [self.stream], arguments)
+            for entry_id in set(lost) - self.leases.active:
+                self.leases.settle(entry_id)
+
+    async def _recover(self) -> None:
+        """Hold again what is pending under our name: an earlier life's work, or a dead consumer's."""
+        start = "-"
+        while True:
+            try:
+                page = await self.log.client.xpending_range(
+                    self.stream, self.group, start, "+", PAGE, self.consumer
+                )
+            except ResponseError as error:
+                await self._create_group(error)
+                continue
+            for row in page:
+                tries, idle = int(row["times_delivered"]), row["time_since_delivered"] / 1000
+                wait = 0.0 if tries == 1 else max(0.0, backoff(tries) - idle)
+                self.leases.recover(row["message_id"], tries=tries, due=self._clock() + wait)
+            if len(page) < PAGE:
+                self._recovered = True
+                return
+            start = f"({page[-1]['message_id'].decode()}"
+
+    async def _reclaim(self) -> None:
+        lease_ms = int(self.lease_seconds * 1000)
+        arguments = [self.group, self.consumer, lease_ms, self._cursor, PAGE]
+        self._cursor, taken = await FUNCTIONS.call(
+            self.log.client, "reclaim", [self.stream], arguments
+        )
+        if taken:
+            metrics.redeliveries.labels(self.group).inc(taken)
+            await self._recover()
+
+    async def _create_group(self, error: ResponseError) -> None:
+        if "NOGROUP" not in str(error):
+            raise error
+        await ensure_group(self.log.client, self.stream, self.group)
+
+
+async def ensure_group(client: "Redis[Any]", stream: str, group: str) -> None:
+    """Create the group at the very beginning; nothing that is already recorded passes it by."""
+    try:
+        await client.xgroup_create(stream, group, id="0", mkstream=True)
+    except ResponseError as error:
+        if not str(error).startswith("BUSYGROUP"):
+            raise
+
+
+def dead_key(partition: int) -> str:
+    """The hash of a partition's dead letters."""
+    return f"dead:{{{partition}}}"
+
+
+def letter_name(group: str, topic: str, position: str) -> str:
+    """A dead letter's field: one delivery to one group has one letter, however often it fails."""
+    return f"{group} {topic} {position}"
+
+
+def _only_stream(reply: Any) -> list[Entry]:
+    """The entries of a read of one stream, in either protocol's shape; trimmed ones left out."""
+    if not reply:
+        return []
+    [entries] = reply.values() if isinstance(reply, dict) else [found for _, found in reply]
+    if isinstance(reply, dict):
+        [entries] = entries
+    return [(entry_id, fields) for entry_id, fields in entries if fields]

@@ -1,0 +1,212 @@
+"""A consumer of one stream for one group: claim, attempt, settle. Nothing else acknowledges.
+
+In flight is bounded, a dead engine pauses the reading, and what is active at shutdown is finished.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from redis.asyncio import Redis
+
+from events.claims import Claims
+from events.delivering import Done, Handler, Later, Outcome, Poison, attempt
+from events.entries import Entry, Unreadable, open_entries
+from events.envelope import Delivery, Event
+from events.log import Log
+from runtime import metrics
+from runtime.loglines import log as log_line
+from runtime.outages import is_outage
+
+BLOCK_MS = 1_000  # also the longest an idle reader delays a shutdown
+UNKNOWN_TYPE_SECONDS = 3_600  # a newer worker may be on its way
+UNKNOWN_TYPE_PAUSE_SECONDS = 30.0
+LATER_SECONDS = 0.2
+OUTAGE_SECONDS = 1.0
+
+class Limits(NamedTuple):
+    """How much a reader holds, for how long, and how often it tries."""
+
+    batch: int
+    in_flight: int
+    lease_seconds: float
+    attempts: int
+
+
+class Reader:
+    """One group's consumer of one topic's partition. `run` it, or `step` it in tests."""
+
+    def __init__(
+        self,
+        log: Log,
+        blocking: "Redis[Any]",
+        *,
+        group: str,
+        consumer: str,
+        topic: str,
+        partition: int,
+        handlers: Mapping[type[Event], Handler],
+        site: Any,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.claims = Claims(
+            log,
+            blocking,
+            group=group,
+            consumer=consumer,
+            topic=topic,
+            partition=partition,
+            lease_seconds=limits.lease_seconds,
+            clock=clock,
+        )
+        self.log, self.site, self.handlers, self.limits = log, site, handlers, limits
+        self._clock = clock
+        self._paused_until = 0.0
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Step until told to stop; what is not yet attempted then stays pending for its next life."""
+        renewing = asyncio.create_task(
+            self._keep_leases(), name=f"renew {self.claims.group} {self.claims.stream}"
+        )
+        try:
+            while not stopping.is_set():
+                await self.step(block_ms=BLOCK_MS)
+                await _rest(stopping, self._paused_until - self._clock())
+        finally:
+            renewing.cancel()
+
+    async def step(self, *, block_ms: int | None = None) -> int:
+        """Attempt one batch; how many deliveries it settled. Without a block it never waits."""
+        active = self.claims.leases.active
+        try:
+            entries = await self._claim(block_ms)
+            active.update(entry_id for entry_id, _ in entries)
+            return await self._deliver(entries) if entries else 0
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            self._pause(error)
+            return 0
+        finally:
+            active.clear()
+
+    async def _claim(self, block_ms: int | None) -> list[Entry]:
+        await self.claims.catch_up()
+        leases, now = self.claims.leases, self._clock()
+        if due := leases.due(now, self.limits.batch):
+            return await self.claims.fetch(due)
+        wait = leases.next_due()
+        if block_ms is not None and wait is not None:
+            block_ms = max(1, min(block_ms, int((wait - now) * 1000)))
+        room = min(self.limits.in_flight - len(leases.held), self.limits.batch)
+        if room > 0:
+            return await self.claims.read_new(room, block_ms)
+        await asyncio.sleep((block_ms or 0) / 1000)
+        return []
+
+    async def _deliver(self, entries: Sequence[Entry]) -> int:
+        claims = self.claims
+        opened = await open_entries(self.log, claims.topic, claims.partition, entries)
+        readable = [each for each in opened if isinstance(each, Delivery)]
+        settled = 0
+        for unreadable in (each for each in opened if isinstance(each, Unreadable)):
+            settled += await self._set_aside(unreadable)
+        unheard = [each for each in readable if type(each.event) not in self.handlers]
+        settled += await self._settle([Done(each) for each in unheard])
+        for kind, handler in self.handlers.items():
+            batch = [each for each in readable if type(each.event) is kind]
+            if batch:
+                settled += await self._settle(await self._attempt(handler, batch))
+        return settled
+
+    async def _attempt(self, handler: Handler, batch: Sequence[Delivery[Any]]) -> list[Outcome]:
+        started = time.perf_counter()
+        outcomes = await attempt(handler, self.site, batch)
+        seconds = time.perf_counter() - started
+        event_type = type(batch[0].event).__name__
+        metrics.handler_seconds.labels(self.claims.group, event_type).observe(seconds)
+        metrics.batch_deliveries.labels(self.claims.group).observe(len(batch))
+        log_line().info(
+            "batch.attempted",
+            role=self.claims.group,
+            event_type=event_type,
+            partition=self.claims.partition,
+            count=len(batch),
+            event_id=str(batch[0].id),
+            request=batch[0].request,
+            later=sum(isinstance(each, Later) for each in outcomes),
+            poison=sum(isinstance(each, Poison) for each in outcomes),
+            ms=round(seconds * 1000, 2),
+        )
+        return outcomes
+
+    async def _settle(self, outcomes: Sequence[Outcome]) -> int:
+        """The one place where a delivery ends: acknowledged, buried, or kept for another try."""
+        leases, now = self.claims.leases, self._clock()
+        done, buried = [], 0
+        for outcome in outcomes:
+            entry_id = str(outcome.delivery.position).encode()
+            match outcome:
+                case Done():
+                    done.append(entry_id)
+                case Later():
+                    leases.again(entry_id, now, wait_seconds=LATER_SECONDS)
+                case Poison() if leases.held[entry_id].attempts < self.limits.attempts:
+                    leases.failed(entry_id, now)
+                case Poison(_, reason, trace):
+                    await self._bury(entry_id, reason, trace)
+                    buried += 1
+        await self.claims.acknowledge(done)
+        return len(done) + buried
+
+    async def _set_aside(self, unreadable: Unreadable) -> int:
+        """An entry we cannot open waits for a newer worker, or is buried at once when it is broken."""
+        entry_id = str(unreadable.position).encode()
+        age_seconds = time.time() - unreadable.position.ms / 1000
+        if not unreadable.known and age_seconds < UNKNOWN_TYPE_SECONDS:
+            leases, now = self.claims.leases, self._clock()
+            leases.again(entry_id, now, wait_seconds=UNKNOWN_TYPE_PAUSE_SECONDS)
+            return 0
+        await self._bury(entry_id, unreadable.reason, "")
+        return 1
+
+    async def _bury(self, entry_id: bytes, reason: str, trace: str) -> None:
+        await self.claims.bury(entry_id, reason, trace)
+        log_line().error(
+            "delivery.buried",
+            role=self.claims.group,
+            position=entry_id.decode(),
+            topic=self.claims.topic,
+            reason=reason,
+        )
+
+    def _pause(self, error: Exception) -> None:
+        leases, now = self.claims.leases, self._clock()
+        for entry_id in leases.active & leases.held.keys():
+            leases.again(entry_id, now, wait_seconds=OUTAGE_SECONDS)
+        self._paused_until = now + OUTAGE_SECONDS
+        log_line().warning(
+            "reading.paused",
+            role=self.claims.group,
+            stream=self.claims.stream,
+            reason=f"{type(error).__name__}: {error}",
+        )
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self.limits.lease_seconds / 3)
+            try:
+                await self.claims.renew()
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+
+
+async def _rest(stopping: asyncio.Event, seconds: float) -> None:
+    if seconds > 0:
+        try:
+            await asyncio.wait_for(stopping.wait(), seconds)
+        except TimeoutError:
+            return

@@ -1,0 +1,77 @@
+"""What a consumer holds: entries claimed and not yet settled, each with the time it is due again.
+
+The group's pending list is the only record; this is its picture in memory. Attempts are the
+server's own delivery counter, so that they survive a crash.
+"""
+
+import random
+from dataclasses import dataclass, field
+
+from events.entries import Entry
+
+BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class Held:
+    """One claimed entry. `entry` is None until it is fetched, as after a restart."""
+
+    entry: Entry | None
+    due: float = 0.0
+    attempts: int = 1
+    counted: bool = True
+    """Whether the coming attempt is already on the server's delivery counter."""
+
+
+@dataclass(slots=True)
+class Leases:
+    """Everything one reader holds, by entry id."""
+
+    held: dict[bytes, Held] = field(default_factory=dict)
+    active: set[bytes] = field(default_factory=set)
+
+    def take(self, entries: list[Entry]) -> None:
+        """Entries read for the first time."""
+        for entry in entries:
+            self.held[entry[0]] = Held(entry)
+
+    def recover(self, entry_id: bytes, *, tries: int, due: float) -> None:
+        """An entry that was claimed in an earlier life, ours or another consumer's."""
+        if entry_id not in self.held:
+            self.held[entry_id] = Held(None, due=due, attempts=tries + 1, counted=False)
+
+    def due(self, now: float, limit: int) -> list[bytes]:
+        """Ids that may be attempted now, oldest first."""
+        ready = [i for i, held in self.held.items() if i not in self.active and held.due <= now]
+        return sorted(ready, key=_by_age)[:limit]
+
+    def next_due(self) -> float | None:
+        """When the next waiting entry is due; None when none waits."""
+        return min((h.due for i, h in self.held.items() if i not in self.active), default=None)
+
+    def again(self, entry_id: bytes, now: float, *, wait_seconds: float) -> None:
+        """Wait for another try that does not count as an attempt."""
+        self.held[entry_id].due = now + wait_seconds
+
+    def failed(self, entry_id: bytes, now: float) -> None:
+        """The attempt counts; back off before the next."""
+        held = self.held[entry_id]
+        held.due = now + backoff(held.attempts)
+        held.attempts += 1
+        held.counted = False
+
+    def settle(self, entry_id: bytes) -> None:
+        """Done, buried or lost: no longer ours."""
+        self.held.pop(entry_id, None)
+
+
+def backoff(attempts: int) -> float:
+    """Seconds to wait after so many attempts: exponential, with full jitter."""
+    longest = min(BACKOFF_SECONDS * 2**attempts, LONGEST_BACKOFF_SECONDS)
+    return random.uniform(0, longest)  # noqa: S311 - jitter keeps no secret
+
+
+def _by_age(entry_id: bytes) -> tuple[int, int]:
+    ms, _, sequence = entry_id.partition(b"-")
+    return int(ms), int(sequence)

@@ -1,0 +1,331 @@
+"""The log: append an event once, durably; read it back at its position.
+
+One append is one server-side function call (`log.lua`): it checks the idempotency key and what must
+be unique, chooses the position, and writes the event with all that must be true in the same instant.
+"""
+
+import hashlib
+import hmac
+import os
+import time
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from redis.asyncio import Redis
+
+from events import codec, sealing
+from events.accounts import AccountRegistered, PasswordChanged, SessionsRevoked
+from events.catalogue import BY_TAG, TOPICS, tag_of
+from events.entries import ACTOR, CAUSE, PAYLOAD, REQUEST, SEALED, TIME, TRACEPARENT, TYPE, Fields
+from events.entries import open_entries
+from events.envelope import Delivery, Event
+from events.ids import Address, Position, make_id, position_of, shard_of, shard_of_username
+from events.round_trip import RoundTrip
+from runtime.errors import Conflict, Forbidden, Unavailable
+from runtime.functions import Functions
+from runtime.metrics import append_seconds
+from runtime.secrets import derive
+
+E = TypeVar("E", bound=Event)
+
+FUNCTIONS = Functions(Path(__file__).with_name("log.lua"))
+
+IDEMPOTENCY_SECONDS = 25 * 3600  # clients are promised 24 h
+MINTED_SECONDS = 600  # a key nobody but this call knows outlives its own retries, no more
+TOKEN_LIFE_MS = 30 * 24 * 3600 * 1000
+
+
+class Idempotency(NamedTuple):
+    """A client's key: unique within its scope (an account id, or a username before there is one)."""
+
+    scope: str
+    key: str
+    command: bytes
+    """The canonical command; of it only an HMAC is stored."""
+
+
+class Appended(NamedTuple):
+    """Where an event came to stand, and the id of what it created."""
+
+    position: Position
+    id: int
+    address: Address
+    replayed: bool
+
+
+class Revocation(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens that no longer count: one, or all of the account issued up to a moment."""
+
+    account_id: int
+    token_id: int | None
+    issued_before_ms: int
+    kept_token_id: int | None
+    expires_ms: int
+
+
+class Log:
+    """Appends to and reads from the log server. `close` is the client's owner's business."""
+
+    def __init__(
+        self, client: "Redis[Any]", *, partitions: int, secret: bytes, replicas: int = 0
+    ) -> None:
+        self.client = client
+        self.partitions = partitions
+        self.keyring = sealing.Keyring(secret)
+        self._digest_key = derive(secret, "idempotency")
+        self._append = RoundTrip(client, FUNCTIONS, replicas=replicas)
+
+    async def append(
+        self,
+        event: Event,
+        *,
+        actor: int,
+        idempotency: Idempotency | None = None,
+        request: str = "",
+        cause: str = "",
+        traceparent: str = "",
+    ) -> Appended:
+        """Record what the actor did. Returns once it is on disk.
+
+        A repeat with the same key and command answers with the first one's position; with another
+        command it is `Conflict("idempotency-key-reused")`. `Forbidden("account-erased")` when the
+        actor's key is gone, `Unavailable` when nothing, or perhaps nothing, was recorded.
+        """
+        clear, half = codec.encode(event)
+        sealed = await self._seal(event, actor, half) if half else b""
+        fields = {ACTOR: str(actor), CAUSE: cause, REQUEST: request, TRACEPARENT: traceparent}
+        return await self._record(
+            event,
+            fields | {PAYLOAD: clear, SEALED: sealed},
+            shard=shard_of(actor),
+            idempotency=idempotency or Idempotency(str(actor), os.urandom(16).hex(), b""),
+            lifetime=IDEMPOTENCY_SECONDS if idempotency else MINTED_SECONDS,
+            sealed_by=str(position_of(actor)) if half else "",
+            revocation=_revocation_of(event, actor),
+        )
+
+    async def register(
+        self,
+        event: AccountRegistered,
+        *,
+        idempotency: Idempotency | None = None,
+        request: str = "",
+        traceparent: str = "",
+    ) -> Appended:
+        """Reserve the username and open the account; its id and its key are made in the same step.
+
+        As `append`; `Conflict("username-taken")` when somebody has the name.
+        """
+        clear, half = codec.encode(event)
+        key, wrapped = self.keyring.new_key()
+        return await self._record(
+            event,
+            {
+                REQUEST: request,
+                TRACEPARENT: traceparent,
+                PAYLOAD: clear,
+                SEALED: sealing.seal(key, tag_of(type(event)), half),
+            },
+            shard=shard_of_username(event.username),
+            idempotency=idempotency or Idempotency(event.username, os.urandom(16).hex(), b""),
+            lifetime=IDEMPOTENCY_SECONDS if idempotency else MINTED_SECONDS,
+            username=event.username,
+            wrapped=wrapped,
+        )
+
+    async def announce(
+        self, event: Event, *, actor: int, cause: Delivery[Any], part: str = ""
+    ) -> Appended:
+        """Record what followed from a cause, once for each cause, type and part."""
+        clear, half = codec.encode(event)
+        return await self._record(
+            event,
+            {
+                ACTOR: str(actor),
+                CAUSE: cause.address,
+                REQUEST: cause.request,
+                TRACEPARENT: cause.traceparent,
+                PAYLOAD: clear,
+                SEALED: await self._seal(event, actor, half) if half else b"",
+            },
+            shard=shard_of(actor),
+            idempotency=_announcement_key(type(event), actor, cause, part),
+            lifetime=IDEMPOTENCY_SECONDS,
+        )
+
+    async def announced(
+        self, kind: type[E], *, cause: Delivery[Any], actor: int | None = None, part: str = ""
+    ) -> Delivery[E] | None:
+        """What `announce` recorded for this cause within the idempotency lifetime, if it did."""
+        actor = cause.actor if actor is None else actor
+        partition = shard_of(actor) % self.partitions
+        key = _record_key(partition, _announcement_key(kind, actor, cause, part))
+        record = await self.client.get(key)
+        if record is None:
+            return None
+        topic, position, _ = record.decode().split(" ")
+        return await self.event_at(Address(topic, partition, Position.parse(position)))
+
+    async def event_at(self, address: Address) -> Delivery[Any] | None:
+        """The event that stands there; None when none does, or none of a type we know."""
+        if address.topic not in TOPICS or not 0 <= address.partition < self.partitions:
+            return None
+        position = str(address.position)
+        entries = await self.client.xrange(
+            stream_key(address.topic, address.partition), position, position
+        )
+        if not entries or entries[0][1].get(TYPE, b"").decode() not in BY_TAG:
+            return None
+        opened = await open_entries(self, address.topic, address.partition, entries)
+        return opened[0] if isinstance(opened[0], Delivery) else None
+
+    async def resolve(self, username: str) -> int | None:
+        """The id of the account that has this name, case-folded; needs no Postgres."""
+        username = username.lower()
+        shard = shard_of_username(username)
+        position = await self.client.hget(f"names:{{{shard % self.partitions}}}", username)
+        return make_id(Position.parse(position), shard) if position else None
+
+    async def wrapped_key(self, account_id: int) -> bytes | None:
+        """The account's key as it is stored; None once it is destroyed."""
+        return (await self.wrapped_keys([account_id]))[account_id]
+
+    async def wrapped_keys(self, account_ids: list[int]) -> dict[int, bytes | None]:
+        """Many accounts' keys in one trip."""
+        async with self.client.pipeline(transaction=False) as pipeline:
+            for account_id in account_ids:
+                partition = shard_of(account_id) % self.partitions
+                pipeline.hget(f"keys:{{{partition}}}", str(position_of(account_id)))
+            return dict(zip(account_ids, await pipeline.execute(), strict=True))
+
+    async def revocations(self) -> list[Revocation]:
+        """Every revocation that still ends a token, over all partitions."""
+        found = []
+        for partition in range(self.partitions):
+            members = await self.client.zrange(f"revoked:{{{partition}}}", 0, -1, withscores=True)
+            found += [_parse_revocation(member.decode(), int(score)) for member, score in members]
+        return found
+
+    async def _seal(self, event: Event, actor: int, half: bytes) -> bytes:
+        key = self.keyring.remembered(actor)
+        if key is None:
+            wrapped = await self.wrapped_key(actor)
+            if wrapped is None:
+                raise Forbidden("account-erased", "The account is no longer there.")
+            key = self.keyring.unwrap(actor, wrapped)
+        return sealing.seal(key, tag_of(type(event)), half)
+
+    async def _record(
+        self,
+        event: Event,
+        fields: Fields,
+        *,
+        shard: int,
+        idempotency: Idempotency,
+        lifetime: int,
+        username: str = "",
+        wrapped: bytes = b"",
+        sealed_by: str = "",
+        revocation: str = "",
+    ) -> Appended:
+        partition = shard % self.partitions
+        topic = event.TOPIC
+        now = time.time_ns() // 1_000_000
+        entry = {TYPE: tag_of(type(event)), TIME: str(now)} | {k: v for k, v in fields.items() if v}
+        started = time.perf_counter()
+        outcome = "unavailable"
+        try:
+            reply = await self._append.call(
+                "append",
+                keys=[
+                    f"head:{{{partition}}}",
+                    stream_key(topic, partition),
+                    _record_key(partition, idempotency),
+                    stream_key("notices", partition),
+                    f"names:{{{partition}}}",
+                    f"keys:{{{partition}}}",
+                    f"revoked:{{{partition}}}",
+                ],
+                arguments=[
+                    topic,
+                    now,
+                    self._digest(event, idempotency),
+                    lifetime,
+                    "1" if event.HIDES else "",
+                    username,
+                    wrapped,
+                    sealed_by,
+                    revocation,
+                    TOKEN_LIFE_MS,
+                    *(part for pair in entry.items() for part in pair),
+                ],
+            )
+            outcome = reply[0].decode()
+        finally:
+            append_seconds.labels(outcome).observe(time.perf_counter() - started)
+        return _judge(reply, topic, partition, shard)
+
+    def _digest(self, event: Event, idempotency: Idempotency) -> str:
+        command = tag_of(type(event)).encode() + b"\0" + idempotency.command
+        return hmac.digest(self._digest_key, command, hashlib.sha256)[:16].hex()
+
+
+def stream_key(topic: str, partition: int) -> str:
+    """The stream of one topic's partition."""
+    return f"{topic}:{{{partition}}}"
+
+
+def _record_key(partition: int, idempotency: Idempotency) -> str:
+    scoped = f"{idempotency.scope}\0{idempotency.key}".encode()
+    return f"idem:{{{partition}}}:{hashlib.blake2b(scoped, digest_size=16).hexdigest()}"
+
+
+def _announcement_key(
+    kind: type[Event], actor: int, cause: Delivery[Any], part: str
+) -> Idempotency:
+    # A client's key is printable: the NUL keeps announcements out of its reach.
+    return Idempotency(str(actor), f"\0{cause.address} {tag_of(kind)} {part}", b"")
+
+
+def _revocation_of(event: Event, actor: int) -> str:
+    match event:
+        case SessionsRevoked(token_id=token_id):
+            return f"{actor}|{token_id or '*'}|-"
+        case PasswordChanged(kept_token_id=kept):
+            return f"{actor}|*|{kept or '-'}"
+        case _:
+            return ""
+
+
+def _parse_revocation(member: str, expires_ms: int) -> Revocation:
+    account, token, kept, position = member.split("|")
+    return Revocation(
+        account_id=int(account),
+        token_id=None if token == "*" else int(token),
+        issued_before_ms=Position.parse(position).ms,
+        kept_token_id=None if kept == "-" else int(kept),
+        expires_ms=expires_ms,
+    )
+
+
+def _judge(reply: list[bytes], topic: str, partition: int, shard: int) -> Appended:
+    match [part.decode() for part in reply]:
+        case ["ok", at]:
+            replayed = False
+        case ["replayed", at, topic]:
+            replayed = True
+        case ["reused"]:
+            detail = "This Idempotency-Key was used for another command."
+            raise Conflict("idempotency-key-reused", detail)
+        case ["taken"]:
+            raise Conflict("username-taken", "Somebody has this username.")
+        case ["erased"]:
+            raise Forbidden("account-erased", "The account is no longer there.")
+        case answer:
+            detail = "Clocks disagree; nothing was recorded. An operator has to look."
+            raise Unavailable("clock-skew", detail, retry_after=10, clocks=answer[1:])
+    position = Position.parse(at)
+    return Appended(
+        position, make_id(position, shard), Address(topic, partition, position), replayed
+    )

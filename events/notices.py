@@ -1,0 +1,80 @@
+"""Following the notices: every gateway hears, in memory, what hides, reveals or changes a card.
+
+Plain XREAD from the oldest retained notice on, one task a partition (their streams may live on
+different servers); a lost connection goes on from the last notice heard.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from redis.asyncio import Redis
+
+from events.entries import open_entries
+from events.envelope import Delivery
+from events.log import Log, stream_key
+from runtime.loglines import log as log_line
+from runtime.outages import is_outage
+
+BLOCK_MS = 1_000
+STALL_SECONDS = 3.0
+PAGE = 1_000
+PAUSE_SECONDS = 0.5
+
+async def follow_notices(
+    log: Log,
+    blocking: "Redis[Any]",
+    stopping: asyncio.Event,
+    handle: Callable[[Delivery[Any]], None],
+    caught_up: Callable[[], None],
+) -> None:
+    """Hand every notice to `handle`, for ever; call `caught_up` once all partitions are at the end."""
+    behind = set(range(log.partitions))
+
+    def at_end(partition: int) -> None:
+        if partition in behind:
+            behind.remove(partition)
+            if not behind:
+                caught_up()
+
+    async with asyncio.TaskGroup() as tasks:
+        for partition in range(log.partitions):
+            tasks.create_task(
+                _follow(log, blocking, partition, stopping, handle, at_end),
+                name=f"notices {partition}",
+            )
+
+
+async def _follow(
+    log: Log,
+    blocking: "Redis[Any]",
+    partition: int,
+    stopping: asyncio.Event,
+    handle: Callable[[Delivery[Any]], None],
+    at_end: Callable[[int], None],
+) -> None:
+    stream, last = stream_key("notices", partition), b"0-0"
+    while not stopping.is_set():
+        try:
+            # The first reads do not block: their emptiness says that we have caught up.
+            page = await log.client.xrange(stream, b"(" + last, "+", count=PAGE)
+            if not page:
+                at_end(partition)
+                await _wait_for_more(blocking, stream, last)
+                continue
+            for delivery in await open_entries(log, "notices", partition, page):
+                if isinstance(delivery, Delivery):
+                    handle(delivery)
+            last = page[-1][0]
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            log_line().warning("notices.paused", partition=partition, reason=str(error))
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _wait_for_more(blocking: "Redis[Any]", stream: str, last: bytes) -> None:
+    """Return when there is something after `last`, or after a second. Reads leave no trace, so
+    this one may be cut when the server stalls."""
+    async with asyncio.timeout(BLOCK_MS / 1000 + STALL_SECONDS):
+        await blocking.xread({stream: last}, count=1, block=BLOCK_MS)

@@ -1,0 +1,109 @@
+"""One durable call to the log: sent whole, answered or not, and repeated only because it may be.
+
+Every append carries a key, so a call whose answer was lost is simply made again.
+"""
+
+import asyncio
+import time
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from runtime.errors import Unavailable
+from runtime.functions import Functions, is_unknown_function
+
+PATIENCE_SECONDS = 1.8  # no request waits longer than 2 s on a dead engine
+PAUSE_SECONDS = 0.1
+REPLICA_MS = 1_000
+
+LOST = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
+
+
+class RoundTrip:
+    """Calls functions on the log server; with replicas, waits until they have the write too."""
+
+    def __init__(self, client: "Redis[Any]", functions: Functions, *, replicas: int = 0) -> None:
+        self._pool = client.connection_pool
+        self._client = client
+        self._functions = functions
+        self._replicas = replicas
+
+    async def call(self, function: str, *, keys: list[Any], arguments: list[Any]) -> list[bytes]:
+        """The function's reply. Only for calls that are safe to repeat.
+
+        `Unavailable("log-unavailable")` when it was surely not recorded, `("unknown-outcome")` when
+        it may have been, `("log-full")` when the server takes no more.
+        """
+        command = ("FCALL", self._functions.name(function), len(keys), *keys, *arguments)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        perhaps_recorded = False
+        while True:
+            try:
+                connection = await self._connected(deadline)
+            except LOST:
+                if time.monotonic() + PAUSE_SECONDS > deadline:
+                    raise _given_up(perhaps_recorded) from None
+                await asyncio.sleep(PAUSE_SECONDS)
+                continue
+            try:
+                async with asyncio.timeout(max(deadline - time.monotonic(), 0.05)):
+                    return await self._exchange(connection, command)
+            except LOST:
+                perhaps_recorded = True
+                if time.monotonic() + PAUSE_SECONDS > deadline:
+                    raise _given_up(perhaps_recorded) from None
+                await asyncio.sleep(PAUSE_SECONDS)
+            except ResponseError as error:
+                if not is_unknown_function(error):
+                    raise _refusal(error) from error
+                await self._functions.load(self._client)
+            finally:
+                await self._pool.release(connection)
+
+    async def _connected(self, deadline: float) -> Any:
+        async with asyncio.timeout(max(deadline - time.monotonic(), 0.05)):
+            return await self._pool.get_connection()
+
+    async def _exchange(self, connection: Any, command: tuple[Any, ...]) -> list[bytes]:
+        """Send, and read every answer; a connection with an answer still to come is never reused."""
+        commands = [command, ("WAIT", self._replicas, REPLICA_MS)] if self._replicas else [command]
+        whole = False
+        try:
+            await connection.send_packed_command(connection.pack_commands(commands))
+            reply = await _answer(connection)
+            confirmed = await _answer(connection) if self._replicas else 0
+            whole = True
+        finally:
+            if not whole:
+                await connection.disconnect(nowait=True)
+        if isinstance(reply, ResponseError):
+            raise reply
+        if confirmed < self._replicas:
+            raise Unavailable("unknown-outcome", _UNKNOWN)
+        return list(reply)
+
+
+_UNKNOWN = "The command may or may not have been recorded; repeat it with the same key."
+
+
+async def _answer(connection: Any) -> Any:
+    try:
+        return await connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+def _given_up(perhaps_recorded: bool) -> Unavailable:  # noqa: FBT001 - one caller, one meaning
+    if perhaps_recorded:
+        return Unavailable("unknown-outcome", _UNKNOWN)
+    return Unavailable("log-unavailable", "The log cannot be reached; nothing was recorded.")
+
+
+def _refusal(error: ResponseError) -> Unavailable:
+    """The server answered and refused: full, read-only, or still loading."""
+    if isinstance(error, OutOfMemoryError) or str(error).startswith("MISCONF"):
+        return Unavailable("log-full", "The log takes no more for now.", retry_after=10)
+    return Unavailable("log-unavailable", "The log cannot take this now.", retry_after=5)

@@ -1,0 +1,112 @@
+"""Where a command is now: which roles have done their part, and what they decided.
+
+Asked of the log alone: a group's last delivered entry, its pending list and the dead letters say
+who is done; an announcement found under its cause says how the command went on.
+"""
+
+import asyncio
+import time
+from typing import Any, NamedTuple
+
+from redis.exceptions import ResponseError
+
+from events.claims import dead_key, letter_name
+from events.envelope import Delivery
+from events.graph import FollowAccepted, FollowRequested
+from events.ids import Address, Position
+from events.log import Log, stream_key
+from events.posts import PostPublished, PostRejected, PostSubmitted
+
+FIRST_LOOK_SECONDS = 0.02
+LONGEST_LOOK_SECONDS = 0.25
+
+
+class CommandStatus(NamedTuple):
+    """`state` is accepted, applied, refused or buried; each role is waiting, done or buried."""
+
+    actor: int
+    state: str
+    code: str | None
+    roles: dict[str, str]
+
+
+async def status_of(log: Log, address: Address) -> CommandStatus | None:
+    """The status of the command recorded there; None when there is none."""
+    command = await log.event_at(address)
+    if command is None:
+        return None
+    chain = [command, *await _announcements(log, command)]
+    roles: dict[str, str] = {}
+    for delivery in chain:
+        for role, state in (await _roles_of(log, delivery)).items():
+            roles[role] = _worse(roles.get(role, "done"), state)
+    refusal = next((d.event for d in chain if isinstance(d.event, PostRejected)), None)
+    if "buried" in roles.values():
+        state = "buried"
+    elif not roles or "waiting" in roles.values():
+        state = "accepted"
+    else:
+        state = "refused" if refusal else "applied"
+    code = refusal.code if refusal and state == "refused" else None
+    return CommandStatus(command.actor, state, code, roles)
+
+
+async def wait_for(log: Log, address: Address, seconds: float) -> CommandStatus | None:
+    """The status once it is final, or what it is when the time is over."""
+    deadline = time.monotonic() + seconds
+    look = FIRST_LOOK_SECONDS
+    while True:
+        status = await status_of(log, address)
+        left = deadline - time.monotonic()
+        if status is None or status.state != "accepted" or left <= 0:
+            return status
+        await asyncio.sleep(min(look, left))
+        look = min(look * 1.5, LONGEST_LOOK_SECONDS)
+
+
+async def _announcements(log: Log, command: Delivery[Any]) -> list[Delivery[Any]]:
+    """What workers announced because of this command; its effect includes theirs."""
+    match command.event:
+        case PostSubmitted():
+            found = [
+                await log.announced(PostPublished, cause=command),
+                await log.announced(PostRejected, cause=command),
+            ]
+        case FollowRequested(followee_id=followee):
+            found = [await log.announced(FollowAccepted, cause=command, actor=followee)]
+        case _:
+            found = []
+    return [delivery for delivery in found if delivery is not None]
+
+
+async def _roles_of(log: Log, delivery: Delivery[Any]) -> dict[str, str]:
+    stream = stream_key(delivery.topic, delivery.partition)
+    try:
+        groups = await log.client.xinfo_groups(stream)
+    except ResponseError:  # no such stream
+        return {}
+    return {
+        group["name"].decode(): await _state_for(log, delivery, stream, group) for group in groups
+    }
+
+
+async def _state_for(
+    log: Log, delivery: Delivery[Any], stream: str, group: dict[str, Any]
+) -> str:
+    if delivery.position > Position.parse(group["last-delivered-id"]):
+        return "waiting"
+    role, position = group["name"].decode(), str(delivery.position)
+    async with log.client.pipeline(transaction=False) as pipeline:
+        pipeline.xpending_range(stream, role, position, position, 1)
+        pipeline.hexists(
+            dead_key(delivery.partition), letter_name(role, delivery.topic, position)
+        )
+        pending, buried = await pipeline.execute()
+    if pending:
+        return "waiting"
+    return "buried" if buried else "done"
+
+
+def _worse(one: str, other: str) -> str:
+    order = ("done", "waiting", "buried")
+    return max(one, other, key=order.index)

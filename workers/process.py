@@ -1,0 +1,119 @@
+"""One worker process: the engines its role needs, and a reader for each stream it follows."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from redis.asyncio import Redis
+
+from events.claims import ensure_group
+from events.consumer import Limits, Reader
+from events.log import Log, stream_key
+from runtime.connections import open_blocking_log, open_cache, open_database, open_log
+from runtime.settings import Settings
+from stores.feeds import Feeds
+from stores.objects import Objects
+from workers.imaging.decoders import Decoders
+from workers.site import Darkroom, Site
+from workers.subscriptions import EFFECTS, SUBSCRIPTIONS, topics_of
+
+
+def log_of(settings: Settings, client: "Redis[Any]") -> Log:
+    """The site's log, over this client."""
+    return Log(
+        client,
+        partitions=settings.partitions,
+        secret=settings.secret.reveal().encode(),
+        replicas=settings.log_replicas,
+    )
+
+
+@asynccontextmanager
+async def open_site(settings: Settings, role: str) -> AsyncIterator[Site | Darkroom]:
+    """The engines a role works with; none of them needs to be up yet."""
+    async with AsyncExitStack() as stack:
+        log = log_of(settings, await stack.enter_async_context(open_log(settings)))
+        if role in EFFECTS:
+            yield Darkroom(
+                log=log,
+                objects=await stack.enter_async_context(Objects(settings.objects_url)),
+                decoders=await stack.enter_async_context(
+                    Decoders(
+                        settings.decoders,
+                        seconds=settings.decode_seconds,
+                        mebibytes=settings.decode_mebibytes,
+                    )
+                ),
+            )
+        else:
+            cache = await stack.enter_async_context(open_cache(settings))
+            yield Site(
+                log=log,
+                database=await stack.enter_async_context(await open_database(settings)),
+                feeds=Feeds(cache, log.client),
+            )
+
+
+def readers_of(
+    role: str,
+    settings: Settings,
+    site: Site | Darkroom,
+    blocking: "Redis[Any]",
+    *,
+    number: int = 0,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[Reader]:
+    """A reader for every partition of every topic the role reads, each with its own batch."""
+    batch = settings.decoders if role in EFFECTS else settings.batch_size
+    limits = Limits(
+        batch=batch,
+        in_flight=4 * batch,
+        lease_seconds=settings.lease_seconds,
+        attempts=settings.attempts,
+    )
+    return [
+        Reader(
+            site.log,
+            blocking,
+            group=role,
+            # The same name in its next life, so that it finds what it left pending at once.
+            consumer=f"{socket.gethostname()}.{number}",
+            topic=topic,
+            partition=partition,
+            handlers={k: h for k, h in SUBSCRIPTIONS[role].items() if topic == k.TOPIC},
+            site=site,
+            limits=limits,
+            clock=clock,
+        )
+        for topic in topics_of(role)
+        for partition in range(settings.partitions)
+    ]
+
+
+async def work(settings: Settings, role: str, number: int, stopping: asyncio.Event) -> None:
+    """Run every reader of the role until told to stop."""
+    streams = len(topics_of(role)) * settings.partitions
+    async with (
+        open_site(settings, role) as site,
+        open_blocking_log(settings, connections=streams) as blocking,
+        asyncio.TaskGroup() as tasks,
+    ):
+        for reader in readers_of(role, settings, site, blocking, number=number):
+            tasks.create_task(reader.run(stopping), name=f"{role} {reader.claims.stream}")
+
+
+async def create_groups(settings: Settings) -> int:
+    """Every group of the map, at the beginning of each of its streams; how many there are."""
+    streams = [
+        (role, stream_key(topic, partition))
+        for role in SUBSCRIPTIONS
+        for topic in topics_of(role)
+        for partition in range(settings.partitions)
+    ]
+    async with open_log(settings) as client:
+        for role, stream in streams:
+            await ensure_group(client, stream, role)
+    return len(streams)

@@ -1,0 +1,50 @@
+"""The map: which role reacts to which event, and how. The whole system on one screen."""
+
+from events.accounts import AccountRegistered, PasswordChanged, ProfileEdited
+from events.delivering import Handler
+from events.envelope import Event
+from events.graph import FollowAccepted, FollowRequested, Unfollowed
+from events.posts import PostDeleted, PostPublished, PostRejected, PostSubmitted
+from events.work import FanoutChunk
+from workers.accounts import change_passwords, edit_profiles, open_accounts
+from workers.fanout import backfill, hide_author, plan_fanout, push_chunk
+from workers.graph import open_doors, record_verdicts, record_wishes, record_withdrawals
+from workers.posts import delete_posts, publish_posts, reject_posts, submit_posts
+from workers.renditions import render
+
+SUBSCRIPTIONS: dict[str, dict[type[Event], Handler]] = {
+    "accounts": {
+        AccountRegistered: open_accounts,
+        ProfileEdited: edit_profiles,
+        PasswordChanged: change_passwords,
+    },
+    "renditions": {
+        PostSubmitted: render,
+    },
+    "posts": {
+        PostSubmitted: submit_posts,
+        PostPublished: publish_posts,
+        PostRejected: reject_posts,
+        PostDeleted: delete_posts,
+    },
+    "graph": {
+        FollowRequested: record_wishes,
+        FollowAccepted: record_verdicts,
+        Unfollowed: record_withdrawals,
+        ProfileEdited: open_doors,
+    },
+    "fanout": {
+        PostPublished: plan_fanout,
+        FollowAccepted: backfill,
+        Unfollowed: hide_author,
+        FanoutChunk: push_chunk,
+    },
+}
+
+EFFECTS = frozenset({"renditions"})
+"""Roles that touch the world outside; every other is a projection, which a replay may run."""
+
+
+def topics_of(role: str) -> list[str]:
+    """The topics a role reads: one consumer group of its name on each partition of them."""
+    return sorted({kind.TOPIC for kind in SUBSCRIPTIONS[role]})
