@@ -1,0 +1,223 @@
+#!lua name=heliograph_feeds_$VERSION
+-- Feed windows: sorted sets of post ids by publication (Unix ms), each with an explicit floor.
+-- A window's lowest member carries its floor as score: `floor`, or `building:<token>` until
+-- Postgres has been read. Every other score is above it. A window that has a set of hidden authors
+-- says so by a member `hides` at -inf, for either key may be evicted without the other.
+-- All keys of a call lie in one bucket, so in one slot. What is no window is removed and skipped.
+
+local KEPT_SECONDS = 30 * 86400
+local REFRESHED_BELOW_SECONDS = 29 * 86400
+local MOST_HIDDEN = 512           -- more, and building the window anew costs less than filtering it
+
+-- Who carries the floor, the floor as text, and how many members are no entries; nil: no window.
+local function state_of(window)
+    local bottom = redis.pcall('ZRANGE', window, 0, 1, 'WITHSCORES')
+    local at = bottom[1] == 'hides' and 3 or 1
+    local holder = bottom[at]
+    if holder and (holder == 'floor' or string.sub(holder, 1, 9) == 'building:') then
+        return holder, bottom[at + 1], at == 3 and 2 or 1
+    end
+    if bottom.err or holder or bottom[1] then redis.call('DEL', window) end
+    return nil
+end
+
+-- Raise the floor: what stands at or below it goes. The key never empties, so it keeps its life.
+local function raise(window, holder, floor, to)
+    redis.call('ZREMRANGEBYSCORE', window, '(' .. floor, to)
+    redis.call('ZADD', window, to, holder)
+end
+
+-- Above the cap by a tenth, cut down to it. Ties of the highest removed score go too.
+local function trim(window, holder, floor, others, cap)
+    local over = redis.call('ZCARD', window) - others - cap
+    if over <= math.floor(cap / 10) then return end
+    local rank = others + over - 1
+    raise(window, holder, floor, redis.call('ZRANGE', window, rank, rank, 'WITHSCORES')[2])
+end
+
+-- Ids are decimals without leading zeros: the shorter is the smaller.
+local function smaller(one, other)
+    if #one ~= #other then return #one < #other end
+    return one < other
+end
+
+-- skeleton: one slice of a window, newest first, with the authors that its viewer no longer sees.
+-- KEYS  1 window  2 hidden
+-- ARGV  1 cursor's ms or ''  2 cursor's post id or ''  3 how many entries
+-- Reply {floor, {post id, ms, ...}, {hidden author, ...}}, or nil when there is no window to trust.
+--       Entries below the cursor in falling ms; those of one ms in no order and all of them.
+-- Cost  one trip; 10 us and 0.3 us an entry.
+local function skeleton(keys, args)
+    local window, hidden_key = keys[1], keys[2]
+    local holder, floor, others = state_of(window)
+    if holder ~= 'floor' then return nil end
+
+    local hidden = {}
+    if others == 2 then
+        hidden = redis.pcall('SMEMBERS', hidden_key)
+        if hidden.err or #hidden == 0 then
+            redis.call('DEL', window, hidden_key)
+            return nil
+        end
+    end
+    if redis.call('TTL', window) < REFRESHED_BELOW_SECONDS then
+        redis.call('EXPIRE', window, KEPT_SECONDS)
+        redis.call('EXPIRE', hidden_key, KEPT_SECONDS)
+    end
+
+    local entries, from = {}, '+inf'
+    local before_ms, before_id, count = args[1], args[2], tonumber(args[3])
+    if before_ms ~= '' then
+        if tonumber(before_ms) <= tonumber(floor) then return {floor, entries, hidden} end
+        for _, id in ipairs(redis.call('ZRANGE', window, before_ms, before_ms, 'BYSCORE')) do
+            if smaller(id, before_id) then
+                entries[#entries + 1] = id
+                entries[#entries + 1] = before_ms
+            end
+        end
+        from = '(' .. before_ms
+    end
+
+    local rest = redis.call('ZRANGE', window, from, '(' .. floor, 'BYSCORE', 'REV',
+        'LIMIT', 0, count + 1, 'WITHSCORES')
+    local kept = math.min(#rest, 2 * count)
+    local last = rest[kept]
+    local cut = #rest > kept and rest[#rest] == last  -- the slice would end among equals
+    for at = 1, kept, 2 do
+        if not (cut and rest[at + 1] == last) then
+            entries[#entries + 1] = rest[at]
+            entries[#entries + 1] = rest[at + 1]
+        end
+    end
+    if cut then
+        for _, id in ipairs(redis.call('ZRANGE', window, last, last, 'BYSCORE')) do
+            entries[#entries + 1] = id
+            entries[#entries + 1] = last
+        end
+    end
+    return {floor, entries, hidden}
+end
+
+-- push: put published posts into windows that exist and reach that far down.
+-- KEYS  1.. windows, at most 128
+-- ARGV  1 cap  2 ms  3 post id; or ms and post id once for each window
+-- Reply how many windows got an entry they did not have.
+-- Cost  7 us a window that exists, 1 us one that does not.
+local function push(keys, args)
+    local cap = tonumber(args[1])
+    local same = #args == 3
+    local landed = 0
+    for at, window in ipairs(keys) do
+        local ms, id = args[same and 2 or 2 * at], args[same and 3 or 2 * at + 1]
+        local holder, floor, others = state_of(window)
+        if holder and tonumber(ms) > tonumber(floor) then
+            -- LT: of two publications of one post the lower counts, whichever comes first.
+            landed = landed + redis.call('ZADD', window, 'LT', ms, id)
+            trim(window, holder, floor, others, cap)
+        end
+    end
+    return landed
+end
+
+-- floors: how far down windows reach.
+-- KEYS  1.. windows, at most 128
+-- Reply for each its floor, '' where there is no window.
+-- Cost  1 us a window.
+local function floors(keys)
+    local found = {}
+    for at, window in ipairs(keys) do
+        local holder, floor = state_of(window)
+        found[at] = holder and floor or ''
+    end
+    return found
+end
+
+-- begin_build: put a token in place of an absent window; pushes land from now on.
+-- KEYS  1 window  2 hidden
+-- ARGV  1 token  2 seconds after which the build counts as lost
+-- Reply 1, or 0 when there is a window or somebody else builds it.
+-- Cost  5 us.
+local function begin_build(keys, args)
+    if state_of(keys[1]) then return 0 end
+    redis.call('DEL', keys[2])
+    redis.call('ZADD', keys[1], 0, 'building:' .. args[1])
+    redis.call('EXPIRE', keys[1], args[2])
+    return 1
+end
+
+-- merge: add what Postgres holds; with a token it ends that build.
+-- KEYS  1 window
+-- ARGV  1 token, or '' for a backfill  2 floor of what was read  3 cap  4.. ms, post id, ...
+-- Reply 1, or 0 when there is no window, or the token is no longer ours.
+-- Cost  10 us and 4 us an entry.
+local function merge(keys, args)
+    local window, token, to, cap = keys[1], args[1], args[2], tonumber(args[3])
+    local holder, floor, others = state_of(window)
+    if not holder or (token ~= '' and holder ~= 'building:' .. token) then return 0 end
+
+    if tonumber(to) > tonumber(floor) then
+        raise(window, holder, floor, to)
+        floor = to
+    end
+    for at = 4, #args, 2 do
+        if tonumber(args[at]) > tonumber(floor) then
+            redis.call('ZADD', window, 'LT', args[at], args[at + 1])
+        end
+    end
+    if token ~= '' then
+        redis.call('ZADD', window, floor, 'floor')
+        redis.call('ZREM', window, holder)
+        redis.call('EXPIRE', window, KEPT_SECONDS)
+        holder = 'floor'
+    end
+    trim(window, holder, floor, others, cap)
+    return 1
+end
+
+-- hide: from now on this viewer sees nothing of an author.
+-- KEYS  1 window  2 hidden
+-- ARGV  1 author
+-- Reply 1, or 0 when there is no window: one built later does not have the author's posts.
+-- Cost  8 us.
+local function hide(keys, args)
+    local window, hidden = keys[1], keys[2]
+    local holder, _, others = state_of(window)
+    if not holder then return 0 end
+    local known = redis.pcall('SCARD', hidden)
+    local lost = type(known) == 'table' or (others == 2 and known == 0)
+    if lost or known >= MOST_HIDDEN then
+        redis.call('DEL', window, hidden)
+        return 0
+    end
+    if others == 1 then redis.call('DEL', hidden) end
+    redis.call('SADD', hidden, args[1])
+    redis.call('EXPIRE', hidden, KEPT_SECONDS)
+    redis.call('ZADD', window, '-inf', 'hides')
+    return 1
+end
+
+-- unhide: the viewer sees this author again.
+-- KEYS  1 window  2 hidden
+-- ARGV  1 author
+-- Reply 1 when the author was hidden, else 0.
+-- Cost  5 us.
+local function unhide(keys, args)
+    local window, hidden = keys[1], keys[2]
+    local _, _, others = state_of(window)
+    if others ~= 2 then return 0 end
+    local removed = redis.pcall('SREM', hidden, args[1])
+    if type(removed) == 'table' then
+        redis.call('DEL', window, hidden)
+        return 0
+    end
+    if removed == 1 and redis.call('EXISTS', hidden) == 0 then redis.call('ZREM', window, 'hides') end
+    return removed
+end
+
+redis.register_function('skeleton_$VERSION', skeleton)
+redis.register_function('push_$VERSION', push)
+redis.register_function('floors_$VERSION', floors)
+redis.register_function('begin_build_$VERSION', begin_build)
+redis.register_function('merge_$VERSION', merge)
+redis.register_function('hide_$VERSION', hide)
+redis.register_function('unhide_$VERSION', unhide)

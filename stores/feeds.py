@@ -1,0 +1,235 @@
+"""Feed windows in the cache: the newest entries of each active member's feed, down to a floor.
+
+Fan-out pushes into them, the feed route reads slices of them, and builds those that are absent from
+Postgres. What each server-side function does, and what a window looks like, stands in feeds.lua.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from runtime.errors import Unavailable
+from runtime.functions import Functions, is_unknown_function
+from runtime.outages import is_outage
+from stores.epochs import Epochs
+from stores.feed_keys import Names, both_keys, grouped, names_of, window_key
+
+FUNCTIONS = Functions(Path(__file__).with_name("feeds.lua"))
+
+# 20 bytes an entry, and inserting into a longer listpack costs the server four times as much.
+CAP = 256
+CALLS_PER_TRIP = 64
+BUILD_SECONDS = 30
+GENERATION = "feeds:generation"
+SECONDS_BELIEVED = 2.0
+# A log that hangs delays a read by no more than this, and only one read in two seconds.
+GENERATION_SECONDS = 0.25
+# A cache that hangs is as good as gone: whoever waits can be answered from Postgres.
+CALL_SECONDS = 0.5
+SECONDS_AWAY = 0.5
+
+Place = tuple[int, int]
+"""Where an entry stands: (publication in Unix ms, post id). Feeds run from high to low."""
+
+
+class Slice(NamedTuple):
+    """A part of a window, newest first. What lies at `floor` or below is in Postgres alone."""
+
+    floor: int
+    entries: list[Place]
+    hidden: frozenset[int]
+    """Authors whose posts may still stand here and are not to be shown."""
+
+
+class Push(NamedTuple):
+    """One published post and the followers into whose windows it goes."""
+
+    published_ms: int
+    post_id: int
+    follower_ids: Sequence[int]
+
+
+class Merge(NamedTuple):
+    """What Postgres holds of an author's, for the window of one new follower."""
+
+    viewer_id: int
+    entries: Sequence[Place]
+    floor: int
+    """The lowest ms read when there was more, else 0."""
+
+
+class Feeds:
+    """Windows on the cache server. Every call raises `Unavailable` when the cache is away."""
+
+    def __init__(self, cache: Redis, log: Redis, *, cap: int = CAP) -> None:
+        self.cap = cap
+        self._cache = cache
+        self._log = log
+        self._epochs = Epochs(cache)
+        self._names: Names | None = None
+        self._generation: int | None = None
+        self._due = 0.0
+        self._away_until = 0.0
+
+    async def refresh(self) -> None:
+        """Learn the cache's epoch and the generation of feeds.
+
+        Who changes windows because of a row calls this after reading the row: a window under any
+        later name is then built from a Postgres that has the row.
+        """
+        async with self._reaching():
+            epoch = await self._epochs.read()
+            self._generation = int(await self._log.get(GENERATION) or 0)
+        self._adopt(epoch, self._generation)
+
+    async def skeleton(self, viewer_id: int, before: Place | None, count: int) -> Slice | None:
+        """Up to `count` entries below `before`; None when Postgres has to be asked instead.
+
+        Fewer than `count` means the window ends here.
+        """
+        keys = both_keys(await self._current_names(), viewer_id)
+        reply = await self._call("skeleton", keys, [*(before or (b"", b"")), count])
+        if reply is None:
+            return None
+        floor, flat, hidden = reply
+        entries = sorted(zip(map(int, flat[1::2]), map(int, flat[::2]), strict=True), reverse=True)
+        return Slice(int(floor), entries[:count], frozenset(map(int, hidden)))
+
+    async def begin_build(self, viewer_id: int) -> str | None:
+        """A token to build the viewer's window under; None when that is done or being done.
+
+        Postgres is to be read after this, never before: from now on pushes land.
+        """
+        token = secrets.token_hex(8)
+        keys = both_keys(await self._current_names(), viewer_id)
+        begun = await self._call("begin_build", keys, [token, BUILD_SECONDS])
+        return token if begun else None
+
+    async def finish_build(
+        self, viewer_id: int, token: str, entries: Sequence[Place], *, truncated: bool
+    ) -> bool:
+        """Make a window of what was read and what was pushed meanwhile, if the token still stands.
+
+        `truncated`: Postgres has more than `entries`, which are its newest.
+        """
+        names = await self._current_names()
+        floor = min(entries)[0] if truncated else 0
+        arguments = [token, floor, self.cap, *flat_of(entries)]
+        return bool(await self._call("merge", [window_key(names, viewer_id)], arguments))
+
+    async def push(self, pushes: Iterable[Push]) -> int:
+        """Put posts into the windows that reach that far down; how many entries are new."""
+        names = await self._current_names()
+        replies = await self._trips(
+            ("push", windows, [self.cap, each.published_ms, each.post_id])
+            for each in pushes
+            for windows in grouped(names, each.follower_ids)
+        )
+        return sum(replies)
+
+    async def floors(self, viewer_ids: Sequence[int]) -> list[int | None]:
+        """How far down each viewer's window reaches; None where there is none."""
+        names = await self._current_names()
+        replies = await self._trips(
+            ("floors", [window_key(names, viewer_id)], []) for viewer_id in viewer_ids
+        )
+        return [int(floor) if floor else None for (floor,) in replies]
+
+    async def merge(self, merges: Iterable[Merge]) -> None:
+        """Add authors' posts to the windows of their new followers, where there is a window."""
+        names = await self._current_names()
+        await self._trips(
+            (
+                "merge",
+                [window_key(names, each.viewer_id)],
+                [b"", each.floor, self.cap, *flat_of(each.entries)],
+            )
+            for each in merges
+        )
+
+    async def hide(self, edges: Iterable[tuple[int, int]]) -> None:
+        """Of each (viewer, author): the viewer's window shows nothing of the author any more."""
+        names = await self._current_names()
+        await self._trips(("hide", both_keys(names, each), [author]) for each, author in edges)
+
+    async def unhide(self, edges: Iterable[tuple[int, int]]) -> None:
+        """Of each (viewer, author): the viewer's window shows the author again."""
+        names = await self._current_names()
+        await self._trips(("unhide", both_keys(names, each), [author]) for each, author in edges)
+
+    async def _current_names(self) -> Names:
+        if self._names is None or time.monotonic() >= self._due:
+            async with self._reaching(), asyncio.timeout(CALL_SECONDS):
+                epoch = await self._epochs.read()
+            return self._adopt(epoch, await self._believed_generation())
+        return self._names
+
+    async def _believed_generation(self) -> int:
+        """The log being away ends no feed: the last generation known stands."""
+        try:
+            async with asyncio.timeout(GENERATION_SECONDS):
+                self._generation = int(await self._log.get(GENERATION) or 0)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            if self._generation is None:
+                raise Unavailable("feeds-unavailable", "the log does not answer") from error
+        return self._generation
+
+    def _adopt(self, epoch: str, generation: int) -> Names:
+        self._due = time.monotonic() + SECONDS_BELIEVED
+        self._names = names_of(epoch, generation)
+        return self._names
+
+    async def _call(self, function: str, keys: list[bytes], arguments: list[Any]) -> Any:
+        async with self._reaching(), asyncio.timeout(CALL_SECONDS):
+            return await FUNCTIONS.call(self._cache, function, keys, arguments)
+
+    async def _trips(self, calls: Iterable[tuple[str, list[bytes], list[Any]]]) -> list[Any]:
+        """Many calls, a bounded number of them in flight; every one of them may be repeated."""
+        remaining, replies = iter(calls), []
+        async with self._reaching():
+            while trip := list(islice(remaining, CALLS_PER_TRIP)):
+                answered = await self._trip(trip)
+                if any(isinstance(each, ResponseError) for each in answered):
+                    await FUNCTIONS.load(self._cache)
+                    answered = await self._trip(trip)
+                replies += answered
+        return replies
+
+    async def _trip(self, calls: list[tuple[str, list[bytes], list[Any]]]) -> list[Any]:
+        async with self._cache.pipeline(transaction=False) as pipeline:
+            for function, keys, arguments in calls:
+                name = FUNCTIONS.name(function)
+                pipeline.execute_command("FCALL", name, len(keys), *keys, *arguments)
+            replies = await pipeline.execute(raise_on_error=False)
+        for each in replies:
+            if isinstance(each, Exception) and not is_unknown_function(each):
+                raise each
+        return replies
+
+    @asynccontextmanager
+    async def _reaching(self) -> AsyncIterator[None]:
+        if time.monotonic() < self._away_until:
+            raise Unavailable("cache-unavailable", "the cache did not answer a moment ago")
+        try:
+            yield
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            self._epochs.doubt()
+            self._due = 0.0
+            self._away_until = time.monotonic() + SECONDS_AWAY
+            raise Unavailable("cache-unavailable", "the cache does not answer") from error
+
+
+def flat_of(entries: Iterable[Place]) -> list[int]:
+    return [number for place in entries for number in place]
