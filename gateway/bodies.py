@@ -70,7 +70,9 @@ def idempotency_of(
         return None
     if not KEY.fullmatch(key):
         raise Invalid("bad-idempotency-key", "Idempotency-Key is 1 to 64 printable characters")
-    return Idempotency(scope=str(scope), key=key, command=canonical(request, command))
+    # A username may look like an id; only the sign before it keeps the two apart.
+    scoped = f"@{scope}" if isinstance(scope, str) else str(scope)
+    return Idempotency(scope=scoped, key=key, command=canonical(request, command))
 
 
 def canonical(request: web.Request, command: msgspec.Struct | bytes) -> bytes:

@@ -2,14 +2,14 @@
 
 from http import HTTPStatus
 
-import asyncpg
 import msgspec
-import redis.exceptions
 from aiohttp import web
 
 from gateway.bodies import TooSlow
+from gateway.guarding import Misdirected, NotAcceptable
 from runtime import errors
 from runtime.errors import HeliographError, Unavailable
+from runtime.outages import is_outage
 
 PROBLEM = "application/problem+json"
 STATUS: dict[type[HeliographError], HTTPStatus] = {
@@ -17,40 +17,26 @@ STATUS: dict[type[HeliographError], HTTPStatus] = {
     errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
     errors.Forbidden: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
+    NotAcceptable: HTTPStatus.NOT_ACCEPTABLE,
     TooSlow: HTTPStatus.REQUEST_TIMEOUT,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Gone: HTTPStatus.GONE,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedMedia: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.Invalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Misdirected: HTTPStatus.MISDIRECTED_REQUEST,
     errors.TooMany: HTTPStatus.TOO_MANY_REQUESTS,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 STATUS_OF_CODE = {"idempotency-key-reused": HTTPStatus.UNPROCESSABLE_ENTITY}
 """Codes that the HTTP contract gives another status than their class."""
 
-ENGINE_ERRORS = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.QueryCanceledError,
-    asyncpg.InterfaceError,
-    redis.exceptions.ConnectionError,
-    redis.exceptions.TimeoutError,
-    redis.exceptions.BusyLoadingError,
-    TimeoutError,
-    ConnectionError,
-    OSError,
-)
-
 
 def refusal_of(error: Exception) -> HeliographError | None:
     """The refusal behind an exception: itself, an engine away, or None: our fault."""
     if isinstance(error, HeliographError):
         return error
-    if isinstance(error, ENGINE_ERRORS):
+    if is_outage(error):
         return Unavailable("engine-unavailable", "a part this needs does not answer right now")
     return None
 

@@ -1,0 +1,119 @@
+"""Around every request: its id, problem documents for refusals, one log line, figures."""
+
+import re
+import time
+from http import HTTPStatus
+from uuid import uuid4
+
+from aiohttp import web
+
+from gateway.keys import DEGRADED, FIELDS, REQUEST_ID
+from gateway.problems import problem, refusal_of, refuse
+from gateway.routing import Handler
+from runtime.loglines import log
+from runtime.metrics import request_seconds
+
+REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+PREPARED: web.RequestKey[bool] = web.RequestKey("prepared", bool)
+
+HEADERS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": (
+        "ETag, Heliograph-Degraded, Idempotency-Replayed, Link, Location, RateLimit-Limit, "
+        "RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id"
+    ),
+    "Server": "heliograph",
+    "X-Content-Type-Options": "nosniff",
+}
+PREFLIGHT = {
+    "Access-Control-Allow-Headers": (
+        "Accept, Authorization, Content-Type, Idempotency-Key, Range, X-Request-Id"
+    ),
+    "Access-Control-Max-Age": "86400",
+}
+
+
+@web.middleware
+async def every_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Outermost of all: whatever happens below becomes an answer, a log line and a figure."""
+    started = time.perf_counter()
+    request[REQUEST_ID] = request_id_of(request)
+    fields: dict[str, object] = {}
+    request[FIELDS] = fields
+    status = 499  # the client left before there was an answer
+    try:
+        response = await answer(request, handler)
+        status = response.status
+        return response
+    finally:
+        seconds = time.perf_counter() - started
+        route = route_of(request)
+        request_seconds.labels(route, request.method, status).observe(seconds)
+        log().info(
+            "request.served",
+            request=request[REQUEST_ID],
+            method=request.method,
+            route=route,
+            status=status,
+            milliseconds=round(seconds * 1000, 2),
+            **fields,
+        )
+
+
+async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return refused_by_router(request, error)
+    except Exception as error:
+        refusal = refusal_of(error)
+        if request.get(PREPARED):
+            # Part of another answer has left already: all that can be said now is to hang up.
+            log().error("request.broken", request=request[REQUEST_ID], exc_info=error)
+            raise ConnectionAbortedError from error
+        if refusal is None:
+            log().error("request.failed", request=request[REQUEST_ID], exc_info=error)
+            detail = "Something went wrong here; it has been noted under this request's id."
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            return problem(status, "internal-error", detail, request[REQUEST_ID])
+        request[FIELDS]["code"] = refusal.code
+        if error is not refusal or refusal.__cause__ is not None:
+            request[FIELDS]["reason"] = repr(refusal.__cause__ or error)
+        return refuse(refusal, request[REQUEST_ID])
+
+
+def refused_by_router(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
+    """The router's own refusals, and `OPTIONS`, which every known path answers."""
+    headers = {}
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))
+        headers["Allow"] = allowed
+        if request.method == "OPTIONS":
+            methods = {"Access-Control-Allow-Methods": allowed}
+            return web.Response(status=204, headers=headers | PREFLIGHT | methods)
+    status = HTTPStatus(error.status)
+    code = status.phrase.lower().replace(" ", "-")
+    return problem(status, code, "", request[REQUEST_ID], headers=headers)
+
+
+async def finish_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """What every answer carries, streamed ones too."""
+    request[PREPARED] = True
+    headers = response.headers
+    headers["X-Request-Id"] = request[REQUEST_ID]
+    headers.update(HEADERS)
+    headers.setdefault("Cache-Control", "no-store")
+    if request.get(DEGRADED):
+        headers["Heliograph-Degraded"] = ", ".join(request[DEGRADED])
+
+
+def request_id_of(request: web.Request) -> str:
+    """The client's own id if it is a sane one, else a new one."""
+    given = request.headers.get("X-Request-Id", "")
+    return given if REQUEST_ID_FORM.fullmatch(given) else uuid4().hex
+
+
+def route_of(request: web.Request) -> str:
+    """The path as it was declared: what people type must not become a metric's label."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unknown"

@@ -1,0 +1,88 @@
+"""Accepting connections: where, with which limits, and how it ends.
+
+The limits are aiohttp's, named here once; malformed HTTP gets a problem document as all else does.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+
+from gateway.problems import problem
+
+# Longer than nginx keeps its own side, so it never writes into a connection being closed. For
+# aiohttp this also is the time a client has for the first request's headers.
+KEEPALIVE_SECONDS = 75.0
+LINGERING_SECONDS = 5.0  # reading on after an early refusal, or clients see a reset instead of it
+DRAIN_SECONDS = 30.0
+BACKLOG = 1_024
+LIMITS: dict[str, Any] = {
+    "access_log": None,
+    "keepalive_timeout": KEEPALIVE_SECONDS,
+    "lingering_time": LINGERING_SECONDS,
+    "max_line_size": 8_190,
+    "max_field_size": 8_190,
+    "max_headers": 64,
+    # A compressed body of a kilobyte may unpack to gigabytes; handlers refuse Content-Encoding.
+    "auto_decompress": False,
+}
+
+
+class Connection(web.RequestHandler):
+    """One client's connection. What is not even HTTP is refused in our own words."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        del message  # it quotes what was sent
+        if request.writer.output_size > 0:
+            raise ConnectionAbortedError from exc
+        kind = HTTPStatus(status)
+        if isinstance(exc, LineTooLong):
+            kind = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        request_id = uuid4().hex
+        code = kind.phrase.lower().replace(" ", "-")
+        response = problem(kind, code, kind.description, request_id)
+        response.headers["X-Request-Id"] = request_id
+        response.force_close()
+        return response
+
+
+@asynccontextmanager
+async def listening(
+    app: web.Application, *, socket: Path | None = None, port: int | None = None
+) -> AsyncIterator[asyncio.Server]:
+    """Serve the app on a unix socket or a loopback port; the end waits for active requests."""
+    runner = web.AppRunner(app, shutdown_timeout=DRAIN_SECONDS, access_log=None)
+    await runner.setup()
+    server = runner.server
+    if server is None:
+        raise RuntimeError("the runner was set up and has a server")
+    loop = asyncio.get_running_loop()
+
+    def connected() -> Connection:
+        return Connection(server, loop=loop, **LIMITS)
+
+    listener: asyncio.Server | None = None
+    try:
+        if socket is not None:
+            listener = await loop.create_unix_server(connected, str(socket), backlog=BACKLOG)
+        else:
+            listener = await loop.create_server(
+                connected, "127.0.0.1", port, backlog=BACKLOG, reuse_port=True
+            )
+        yield listener
+    finally:
+        if listener is not None:
+            listener.close()
+        await runner.cleanup()

@@ -1,0 +1,173 @@
+"""Signing in and out, and changing the password that both rest on."""
+
+import asyncio
+import time
+from typing import Annotated
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from events.accounts import PasswordChanged, SessionOpened, SessionsRevoked
+from gateway.accounts import Password, SignedIn
+from gateway.answers import accepted, json_answer, replay_header, rfc3339
+from gateway.bodies import idempotency_of, read_command
+from gateway.clients import address_of
+from gateway.keys import LOG, NOTICES, PASSWORDS, REQUEST_ID, TOKENS, viewer_of
+from gateway.metadata import metadata, resolve
+from gateway.paths import USERNAME
+from gateway.profiles import account_of, just_registered
+from gateway.routing import Accepted, Route
+from runtime.errors import Forbidden, Unauthenticated, Unavailable
+from stores.accounts import AccountRow, Credentials, account_by_id, credentials_of
+
+ROW_SECONDS = 2.0
+LOOK_SECONDS = 0.05
+MOST_USER_AGENT = 256
+
+
+class SignIn(msgspec.Struct, frozen=True):
+    username: Annotated[str, Meta(max_length=256)]
+    password: Annotated[str, Meta(max_length=256)]
+
+
+class PasswordChange(msgspec.Struct, frozen=True):
+    old: Annotated[str, Meta(max_length=256)]
+    new: Password
+
+
+async def sign_in(request: web.Request) -> web.Response:
+    """Open a session; an unknown name gets the same answer in the same time as a wrong password."""
+    command = await read_command(request, SignIn)
+    username = command.username.lower()
+    known = await credentials_soon(request, username) if USERNAME.fullmatch(username) else None
+    if not await proves(request, known, command.password) or known is None:
+        raise Unauthenticated("bad-credentials", "The username or the password is wrong.")
+    row = await row_of(request, known.account_id)
+    appended = await request.app[LOG].append(
+        SessionOpened(
+            client_address=address_of(request),
+            user_agent=request.headers.get("User-Agent", "")[:MOST_USER_AGENT],
+        ),
+        actor=known.account_id,
+        idempotency=idempotency_of(
+            request, username, msgspec.structs.replace(command, username=username)
+        ),
+        request=request[REQUEST_ID],
+    )
+    token, expires = request.app[TOKENS].issue(known.account_id, appended.id)
+    answer = SignedIn(account_of(row), token, rfc3339(expires * 1000))
+    return json_answer(answer, 201, replay_header(replayed=appended.replayed))
+
+
+async def sign_out(request: web.Request) -> web.Response:
+    """End the session that asks."""
+    viewer = viewer_of(request)
+    return await revoke(request, SessionsRevoked(token_id=viewer.token_id))
+
+
+async def sign_out_everywhere(request: web.Request) -> web.Response:
+    """End every session of the account, the one that asks too."""
+    return await revoke(request, SessionsRevoked())
+
+
+async def change_password(request: web.Request) -> web.Response:
+    """Set a new password; every session but this one ends."""
+    command = await read_command(request, PasswordChange)
+    viewer, passwords = viewer_of(request), request.app[PASSWORDS]
+    row = await row_of(request, viewer.account_id)
+    known = await credentials_soon(request, row.username)
+    if not await proves(request, known, command.old):
+        raise Forbidden("bad-credentials", "The old password is wrong.")
+    appended = await request.app[LOG].append(
+        PasswordChanged(
+            password_hash=await passwords.hash(command.new), kept_token_id=viewer.token_id
+        ),
+        actor=viewer.account_id,
+        request=request[REQUEST_ID],
+    )
+    return accepted(appended)
+
+
+async def credentials_soon(request: web.Request, username: str) -> Credentials | None:
+    """The credentials of a name; those of one just reserved are waited for, None for nobody's."""
+    deadline = time.monotonic() + ROW_SECONDS
+    reserved = False
+    while True:
+        async with metadata(request) as db:
+            found = await credentials_of(db, username)
+        if found is not None:
+            return found
+        if not reserved and await resolve(request, username) is None:
+            return None
+        reserved = True
+        if time.monotonic() + LOOK_SECONDS > deadline:
+            detail = "The account was just opened and is still being written."
+            raise Unavailable("account-not-ready", detail, retry_after=1)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def proves(request: web.Request, known: Credentials | None, password: str) -> bool:
+    """Whether this is the account's latest password, be it in the row already or only heard of."""
+    encoded = known.password_hash if known else None
+    if known is not None:
+        heard = request.app[NOTICES].password(known.account_id)
+        if heard is not None and heard[1] > known.password_version:
+            encoded = heard[0]
+    return await request.app[PASSWORDS].verify(encoded, password)
+
+
+async def row_of(request: web.Request, account_id: int) -> AccountRow:
+    async with metadata(request) as db:
+        row = await account_by_id(db, account_id)
+    return row or await just_registered(request, account_id)
+
+
+async def revoke(request: web.Request, event: SessionsRevoked) -> web.Response:
+    appended = await request.app[LOG].append(
+        event, actor=viewer_of(request).account_id, request=request[REQUEST_ID]
+    )
+    return accepted(appended)
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/sessions",
+        sign_in,
+        "write",
+        authenticated=False,
+        summary="Sign in",
+        body=SignIn,
+        answer=SignedIn,
+        status=201,
+    ),
+    Route(
+        "DELETE",
+        "/v1/sessions/current",
+        sign_out,
+        "write",
+        summary="End this session",
+        answer=Accepted,
+        status=202,
+    ),
+    Route(
+        "DELETE",
+        "/v1/sessions",
+        sign_out_everywhere,
+        "write",
+        summary="End every session of the account",
+        answer=Accepted,
+        status=202,
+    ),
+    Route(
+        "PUT",
+        "/v1/me/password",
+        change_password,
+        "write",
+        summary="Change the password and end all other sessions",
+        body=PasswordChange,
+        answer=Accepted,
+        status=202,
+    ),
+)
