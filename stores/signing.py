@@ -1,0 +1,148 @@
+"""Signed requests to one bucket: how `objects` talks to any S3, and which answers mean what.
+
+An address is signed in 0.2 ms of CPU; a call of the full S3 client takes 2.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    TCPConnector,
+)
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from yarl import URL
+
+from runtime.bucket import Bucket
+from runtime.errors import Invalid, NotFound, Unavailable
+
+PIECE_BYTES = 64 * 1024
+
+_SIGNED_SECONDS = 900
+_CONNECT_SECONDS = 1.5
+_SILENCE_SECONDS = 20
+_SLOWEST_BYTES_PER_SECOND = 2 * 1024 * 1024
+_ATTEMPTS = 2  # every request may be repeated: keys are random or named for their content
+_PAUSE_SECONDS = 0.1
+
+Body = Callable[[], AsyncIterable[bytes]]
+
+
+class AlreadyThere(Exception):
+    """`If-None-Match: *` found something."""
+
+
+class SignedBucket:
+    """Open connections to the bucket."""
+
+    def __init__(self, bucket: Bucket, connections: int) -> None:
+        self._root = f"{bucket.endpoint}/{quote(bucket.name)}"
+        credentials = Credentials(bucket.key, bucket.secret)
+        self._signer = S3SigV4QueryAuth(credentials, "s3", "us-east-1", expires=_SIGNED_SECONDS)
+        self._connections = connections
+
+    async def __aenter__(self) -> Self:
+        self._session = ClientSession(
+            connector=TCPConnector(limit=self._connections, keepalive_timeout=30),
+            auto_decompress=False,
+            read_bufsize=PIECE_BYTES,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        await self._session.close()
+
+    @asynccontextmanager
+    async def sent(
+        self,
+        method: str,
+        key: str,
+        headers: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        size_bytes: int = 0,
+    ) -> AsyncIterator[ClientResponse]:
+        """The answer to a request, of status 2xx; any other is raised as what it means."""
+        try:
+            response = await self._answer(method, key, dict(headers or {}), body, size_bytes)
+        except (ClientError, TimeoutError, OSError) as error:
+            raise unavailable(f"Object storage does not answer: {type(error).__name__}.") from error
+        async with response:
+            match response.status:
+                case 200 | 204 | 206:
+                    yield response
+                case 404:
+                    raise NotFound("object-not-found", key)
+                case 412:
+                    raise AlreadyThere
+                case 416:
+                    raise Invalid("range-not-satisfiable", "The object ends before that range.")
+                case status:
+                    # A refused signature too: an operator has to act, and nothing may be lost.
+                    raise unavailable(f"Object storage answered {status}.")
+
+    async def _answer(
+        self, method: str, key: str, headers: dict[str, str], body: Body | None, size_bytes: int
+    ) -> ClientResponse:
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                response = await self._send(method, key, headers, body, size_bytes)
+            except (ClientConnectorError, TimeoutError):
+                raise  # nobody there; it would only take as long again
+            except (ClientError, OSError):
+                continue  # an idle connection that was being closed, most likely
+            if response.status < 500 and response.status != 409:
+                return response
+            response.release()
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return await self._send(method, key, headers, body, size_bytes)
+
+    async def _send(
+        self, method: str, key: str, headers: dict[str, str], body: Body | None, size_bytes: int
+    ) -> ClientResponse:
+        if body is None:
+            total = None  # whoever reads may be slow
+        else:
+            headers = headers | {"Content-Length": str(size_bytes)}
+            total = _SILENCE_SECONDS + size_bytes / _SLOWEST_BYTES_PER_SECOND
+        return await self._session.request(
+            method,
+            self._signed(method, key),
+            headers=headers,
+            data=body() if body else None,
+            timeout=ClientTimeout(
+                total=total, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS
+            ),
+        )
+
+    def _signed(self, method: str, key: str) -> URL:
+        request = AWSRequest(method=method, url=f"{self._root}/{quote(key)}".rstrip("/"))
+        self._signer.add_auth(request)
+        return URL(request.url, encoded=True)
+
+
+async def pieces_of(response: ClientResponse) -> AsyncIterator[bytes]:
+    """The body of an answer as it comes; `Unavailable` when it breaks off."""
+    try:
+        async for piece in response.content.iter_chunked(PIECE_BYTES):
+            yield piece
+    except (ClientError, TimeoutError, OSError) as error:
+        raise unavailable("Object storage broke off its answer.") from error
+
+
+def unavailable(detail: str) -> Unavailable:
+    return Unavailable("objects-unavailable", detail, retry_after=2)
