@@ -1,0 +1,149 @@
+"""Deliveries made by hand, at positions a test chooses, and the running of their handlers."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import asyncpg
+from redis.asyncio import Redis
+
+from events.accounts import AccountRegistered, PasswordChanged, ProfileEdited
+from events.entries import open_entries
+from events.envelope import Delivery, Event
+from events.graph import FollowAccepted, FollowRequested, Unfollowed
+from events.ids import EPOCH_MS, Position, make_id, shard_of, shard_of_username
+from events.log import Log
+from events.posts import (
+    PostDeleted,
+    PostPublished,
+    PostRejected,
+    PostSubmitted,
+    RenderedPhoto,
+    Rendition,
+    StagedPhoto,
+)
+from stores.feeds import Feeds
+from workers.accounts import change_passwords, edit_profiles, open_accounts
+from workers.graph import open_doors, record_verdicts, record_wishes, record_withdrawals
+from workers.posts import delete_posts, publish_posts, reject_posts, submit_posts
+from workers.site import Site
+
+PARTITIONS = 8
+TABLES = ("accounts", "posts", "following", "followers")
+HANDLERS = (
+    # Nothing comes in a helpful order: a door is opened before the register says so.
+    (ProfileEdited, open_doors),
+    (ProfileEdited, edit_profiles),
+    (PasswordChanged, change_passwords),
+    (PostDeleted, delete_posts),
+    (PostPublished, publish_posts),
+    (PostRejected, reject_posts),
+    (PostSubmitted, submit_posts),
+    (FollowAccepted, record_verdicts),
+    (FollowRequested, record_wishes),
+    (Unfollowed, record_withdrawals),
+    (AccountRegistered, open_accounts),
+)
+
+
+def new_site(database: asyncpg.Pool, log_client: Redis, cache_client: Redis) -> Site:
+    """What a projection's worker holds, on the engines of the test."""
+    return Site(
+        log=Log(log_client, partitions=PARTITIONS, secret=b"s" * 32),
+        database=database,
+        feeds=Feeds(cache_client, log_client),
+    )
+
+
+def registered(username: str, moment: int, **fields: str) -> Delivery[AccountRegistered]:
+    """A sign-up; the delivery's `actor` is the new account's id."""
+    actor = make_id(Position(EPOCH_MS + moment, 0), shard_of_username(username))
+    return happened(AccountRegistered(username=username, **fields), actor, moment)
+
+
+def happened(event: Event, actor: int, moment: int) -> Delivery[Any]:
+    """What the actor did, so many milliseconds after the beginning of ids."""
+    return Delivery(
+        event=event,
+        topic=event.TOPIC,
+        partition=shard_of(actor) % PARTITIONS,
+        position=Position(EPOCH_MS + moment, 0),
+        actor=actor,
+        time=EPOCH_MS + moment,
+    )
+
+
+def staged(name: str = "a") -> StagedPhoto:
+    return StagedPhoto(key=f"staging/{name}", sha256=name * 64, size_bytes=1)
+
+
+def rendered(name: str = "a") -> RenderedPhoto:
+    return RenderedPhoto(
+        sha256=name * 64,
+        size_bytes=1,
+        width=640,
+        height=480,
+        placeholder="",
+        recipe="r1",
+        renditions=(Rendition(width=640, height=480, extension="webp", size_bytes=9),),
+    )
+
+
+async def deliver(site: Site, *batch: Delivery[Any]) -> list[Delivery[Any]]:
+    """Give one batch to every handler of it; what must come later, once for each handler."""
+    leftover = []
+    for kind, handler in HANDLERS:
+        if mine := [each for each in batch if type(each.event) is kind]:
+            leftover += await handler(site, mine)
+    return leftover
+
+
+async def settle(site: Site, batches: Iterable[Sequence[Delivery[Any]]]) -> None:
+    """Deliver the batches, then what was left over, until nothing is: three rounds suffice."""
+    leftover = [each for batch in batches for each in await deliver(site, *batch)]
+    for _ in range(3):
+        leftover = await deliver(site, *leftover)
+    assert not leftover, f"these wait for ever: {leftover}"
+
+
+async def settle_aloud(site: Site, batches: Iterable[Sequence[Delivery[Any]]]) -> None:
+    """As `settle`, and deliver what the handlers announced meanwhile, until they fall silent."""
+    await settle(site, batches)
+    seen: set[str] = set()
+    while news := [each for each in await announcements(site.log) if each.address not in seen]:
+        await settle(site, [news])
+        seen |= {each.address for each in news}
+
+
+async def announcements(log: Log) -> list[Delivery[Any]]:
+    """Everything in the topic `graph` of the log itself."""
+    found = []
+    for partition in range(log.partitions):
+        entries = await log.client.xrange(f"graph:{{{partition}}}")
+        found += await open_entries(log, "graph", partition, entries)
+    return found
+
+
+async def dump(site: Site) -> dict[str, list[dict[str, Any]]]:
+    """Every row of the projections' tables."""
+    return {
+        table: [dict(row) for row in await site.database.fetch(f"TABLE {table} ORDER BY 1, 2, 3")]
+        for table in TABLES
+    }
+
+
+async def forget(site: Site) -> None:
+    """Empty the projections' tables; for tests that tell many histories."""
+    await site.database.execute(
+        "DELETE FROM posts; DELETE FROM followers; DELETE FROM following; DELETE FROM accounts"
+    )
+
+
+def assert_counted(tables: dict[str, list[dict[str, Any]]]) -> None:
+    """Every counter says what counting the rows says."""
+    posts = Counter(row["author_id"] for row in tables["posts"] if row["state"] == 21)
+    followers = Counter(row["followee_id"] for row in tables["followers"] if row["holds"])
+    following = Counter(row["follower_id"] for row in tables["following"] if row["holds"])
+    for account in tables["accounts"]:
+        counted = (posts[account["id"]], followers[account["id"]], following[account["id"]])
+        assert counted == (account["posts"], account["followers"], account["following"])

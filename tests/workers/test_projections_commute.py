@@ -1,0 +1,141 @@
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from events.accounts import PasswordChanged, ProfileEdited
+from events.graph import FollowAccepted, FollowRequested, Unfollowed
+from events.posts import Place, PostDeleted, PostPublished, PostRejected, PostSubmitted
+from tests.workers.histories import (
+    assert_counted,
+    dump,
+    forget,
+    happened,
+    new_site,
+    registered,
+    rendered,
+    settle,
+    settle_aloud,
+    staged,
+)
+
+NAMES = ("ada", "bob", "cyd")
+STEPS = ("edit", "password", "submit", "publish", "reject", "delete", "wish", "verdict", "withdraw")
+
+bounded = settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def happening(draw, kind, accounts, history, moment):
+    """One event that could follow the history, or None when there is nothing for it to be about."""
+    actor, other = draw(st.permutations([each.actor for each in accounts]))[:2]
+    about = {"publish": PostSubmitted, "reject": PostSubmitted, "delete": PostSubmitted}
+    about["verdict"] = FollowRequested
+    subjects = [each for each in history if isinstance(each.event, about.get(kind, object))]
+    subject = draw(st.sampled_from(subjects)) if subjects else None
+    if kind in about:
+        if subject is None:
+            return None
+        forged = kind == "delete" and draw(st.integers(0, 2)) == 0
+        actor = actor if forged else getattr(subject.event, "followee_id", subject.actor)
+    return happened(event_of(draw, kind, subject, other, moment), actor, moment)
+
+
+def event_of(draw, kind, subject, other, moment):
+    match kind:
+        case "edit":
+            registers = {
+                "display_name": st.sampled_from(["A", "B"]),
+                "bio": st.sampled_from(["sun", "moon"]),
+                "private": st.booleans(),
+            }
+            event = ProfileEdited(**draw(st.fixed_dictionaries({}, optional=registers)))
+        case "password":
+            event = PasswordChanged(password_hash=f"hash {moment}")
+        case "submit":
+            event = PostSubmitted(
+                photos=(staged(), staged("b")),
+                caption=draw(st.sampled_from(["", "a 'caption' \\ {,} ☀"])),
+                alts=draw(st.sampled_from([(), ('say "hi", {x}',), ("left", "right")])),
+                place=draw(st.sampled_from([None, Place(latitude=52.5, longitude=13.4)])),
+            )
+        case "publish":
+            photo = rendered(draw(st.sampled_from("ab")))
+            event = PostPublished(post_id=subject.id, photos=(photo,))
+        case "reject":
+            event = PostRejected(post_id=subject.id, code=f"reason-{moment}", detail="Broken.")
+        case "delete":
+            event = PostDeleted(post_id=subject.id)
+        case "wish":
+            event = FollowRequested(followee_id=other)
+        case "withdraw":
+            event = Unfollowed(followee_id=other)
+        case "verdict":
+            event = FollowAccepted(follower_id=subject.actor, wish_version=subject.id)
+    return event
+
+
+@st.composite
+def histories(draw, kinds=STEPS):
+    """What three people did, in the order of the log; everybody is there from the start."""
+    accounts = [registered(name, at, password_hash="first") for at, name in enumerate(NAMES, 1)]
+    history = list(accounts)
+    for moment, kind in enumerate(draw(st.lists(st.sampled_from(kinds), max_size=24)), 10):
+        if event := happening(draw, kind, accounts, history, moment):
+            history.append(event)
+    return history
+
+
+@st.composite
+def orders(draw, history):
+    """The same history shuffled, some of it twice, in batches of any size."""
+    twice = [each for each in history if draw(st.booleans())]
+    left = draw(st.permutations([*history, *twice]))
+    batches = []
+    while left:
+        size = draw(st.integers(1, len(left)))
+        batches.append(left[:size])
+        left = left[size:]
+    return batches
+
+
+@bounded
+@given(data=st.data())
+async def test_any_order_of_arrival_adds_up_to_the_same_tables(
+    data, database, log_client, cache_client
+):
+    """However a history is shuffled, repeated and cut into batches, every row ends the same."""
+    site = new_site(database, log_client, cache_client)
+    history = data.draw(histories())
+
+    await forget(site)
+    await settle(site, [[each] for each in history])
+    in_order = await dump(site)
+    assert_counted(in_order)
+
+    await forget(site)
+    await settle(site, data.draw(orders(history)))
+    assert await dump(site) == in_order
+
+
+@bounded
+@given(data=st.data())
+async def test_whoever_ends_public_is_followed_by_all_who_wish(
+    data, database, log_client, cache_client
+):
+    """In any order, no standing wish is left waiting at the door of a public account."""
+    site = new_site(database, log_client, cache_client)
+    history = data.draw(histories(kinds=("edit", "wish", "withdraw")))
+
+    await log_client.flushall()
+    await forget(site)
+    await settle_aloud(site, data.draw(orders(history)))
+
+    tables = await dump(site)
+    assert_counted(tables)
+    private = {row["id"] for row in tables["accounts"] if row["private"]}
+    for row in tables["following"]:
+        if row["followee_id"] not in private:
+            assert row["holds"] == row["wish"]
+        assert row["wish"] or not row["holds"]
