@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import shutil
 import socket
 import stat
 from collections.abc import Iterable
@@ -58,6 +59,10 @@ class Place(msgspec.Struct, frozen=True):
 
     def port(self, program: str, number: int = 0) -> int:
         return int(self.block) * 1000 + HUNDREDS[program] * 100 + number
+
+    def clear_sockets(self) -> None:
+        """Once nothing of the site runs: leave nothing in the public place."""
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
     def move_if_taken(self, ports: Iterable[int]) -> None:
         """Choose other ports for a site that is not running, if somebody took one of its own."""

@@ -89,3 +89,11 @@ def answers(place: Place) -> bool:
     except (URLError, OSError):
         return False
     return True
+
+
+def remove_sockets(place: Place) -> None:
+    """It makes a socket beside each gRPC port, in /tmp and nowhere else, and a kill leaves them."""
+    for name, port in ports(place).items():
+        if name.endswith(".grpc"):
+            server = name.partition(".")[0]
+            Path(f"/tmp/seaweedfs-{server}-grpc-{port}.sock").unlink(missing_ok=True)  # noqa: S108

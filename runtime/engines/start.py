@@ -72,6 +72,8 @@ class Engines:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        seaweed.remove_sockets(self.place)
+        self.place.clear_sockets()
 
     def __enter__(self) -> Self:
         return self
