@@ -96,4 +96,6 @@ def remove_sockets(place: Place) -> None:
     for name, port in ports(place).items():
         if name.endswith(".grpc"):
             server = name.partition(".")[0]
-            Path(f"/tmp/seaweedfs-{server}-grpc-{port}.sock").unlink(missing_ok=True)  # noqa: S108
+            Path(f"/tmp/seaweedfs-{server}-grpc-{port}.sock").unlink(  # noqa: S108 - its choice
+                missing_ok=True
+            )

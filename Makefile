@@ -1,0 +1,58 @@
+# Needs Python 3.11 or newer and make; everything else comes from the lock files.
+
+SHELL := /bin/sh
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Start the whole site here and stay until Ctrl-C (HELIOGRAPH_PORT=8080, HELIOGRAPH_VAR=var)
+	@ops/install requirements.lock
+	@$(PYTHON) -m runtime up
+
+demo: ## Two accounts, a follow, a real photo, the feed: on the running site or one of its own
+	@ops/install requirements.lock
+	@$(PYTHON) -m bench.demo
+
+stop: ## End every process of the site and nothing else
+	@ops/install requirements.lock
+	@$(PYTHON) -m runtime stop
+
+status: ## List the site's processes and where each may be asked
+	@ops/install requirements.lock
+	@$(PYTHON) -m runtime status
+
+test: ## Make the venv, then check everything: what CI runs
+	@ops/install requirements-dev.lock
+	@$(MAKE) --no-print-directory check
+
+check: lint types ## Lint, types and tests, with the venv as it is
+	$(PYTHON) -m pytest $(ARGS)
+
+lint: ## Style and format (ruff)
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+types: ## Types (mypy, strict)
+	$(PYTHON) -m mypy
+
+bench: ## Measure and print a table (ARGS=... for one question)
+	@ops/install requirements.lock
+	@$(PYTHON) -m bench $(ARGS)
+
+lock: ## Pin every dependency again, with hashes
+	@ops/install requirements-dev.lock
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(PYTHON) -m uv pip compile pyproject.toml --quiet \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--output-file requirements.lock $(ARGS)
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(PYTHON) -m uv pip compile pyproject.toml --quiet \
+		--group dev --constraint requirements.lock \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--output-file requirements-dev.lock $(ARGS)
+
+clean: ## Remove the venv and what tools made; a site's var/ stays
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help run demo stop status test check lint types bench lock clean
