@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -73,7 +74,7 @@ class Site:
         """What the site answers once the post is durable."""
         form = aiohttp.FormData()
         for photo in photos:
-            form.add_field("photo", photo, filename="IMG_0001.jpg", content_type="image/jpeg")
+            form.add_field("photo", BytesIO(photo), filename="IMG_0001.jpg", content_type="image/jpeg")
         form.add_field("caption", caption)
         if alt:
             form.add_field("alt", alt)

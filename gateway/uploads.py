@@ -1,0 +1,144 @@
+"""POST /v1/posts: photos stream into staging, then one event says that they wait there.
+
+No byte of a photo is kept in memory longer than it takes to pass it on.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+from aiohttp import web
+
+from events.appended import Appended
+from gateway.answers import json_answer, replay_header
+from gateway.bodies import idempotency_of, refuse_other_than
+from gateway.drafts import MOST_PHOTO_BYTES, MOST_PHOTOS, Draft, command_of
+from gateway.forms import Pace, parts_of
+from gateway.keys import LOG, OBJECTS, REQUEST_ID, viewer_of
+from gateway.routing import Route
+from runtime.errors import Conflict, Forbidden, Invalid, TooLarge, Unavailable
+
+MOST_BYTES = MOST_PHOTOS * MOST_PHOTO_BYTES + 1024 * 1024  # and room for fields and boundaries
+MOST_UPLOADS = 256  # at once, in one process: each spools one photo at a time
+MOST_UPLOADS_BYTES = 2 * 1024**3  # announced by them together: what the spool's disk is asked for
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """A post is durable and will be worked on; `id` is the post's."""
+
+    id: str
+    event: str
+    state: str = "processing"
+
+
+class InFlight:
+    """Uploads under way in this process, bounded in number and in announced bytes."""
+
+    def __init__(
+        self, most_uploads: int = MOST_UPLOADS, most_bytes: int = MOST_UPLOADS_BYTES
+    ) -> None:
+        self.most_uploads = most_uploads
+        self.most_bytes = most_bytes
+        self.uploads = 0
+        self.bytes = 0
+
+    @contextmanager
+    def admit(self, announced_bytes: int) -> Iterator[None]:
+        """A place for one upload, or `Unavailable` before any of it is read."""
+        full = self.uploads >= self.most_uploads
+        if full or self.bytes + announced_bytes > self.most_bytes:
+            raise Unavailable("overloaded", "Too many uploads are under way.", retry_after=3)
+        self.uploads += 1
+        self.bytes += announced_bytes
+        try:
+            yield
+        finally:
+            self.uploads -= 1
+            self.bytes -= announced_bytes
+
+
+IN_FLIGHT: web.AppKey[InFlight] = web.AppKey("uploads_in_flight", InFlight)
+
+
+async def submit_post(request: web.Request) -> web.Response:
+    """Stage the photos, record the post, say where it will be."""
+    refuse_other_than(request, "multipart/form-data")
+    idempotency_of(request, viewer_of(request).account_id, b"")  # a bad key is told at once
+    with request.app[IN_FLIGHT].admit(announced_bytes(request)):
+        await refuse_without_engines(request)
+        draft = Draft(request.app[OBJECTS])
+        await receive(request, draft)
+        appended = await record(request, draft)
+    answer = Submitted(id=str(appended.id), event=str(appended.address))
+    headers = replay_header(replayed=appended.replayed) | {"Location": f"/v1/posts/{appended.id}"}
+    return json_answer(answer, status=202, headers=headers)
+
+
+def announced_bytes(request: web.Request) -> int:
+    """What the body will be at most; one photo's worth when the client does not say."""
+    size_bytes = request.content_length
+    if size_bytes is None:
+        return MOST_PHOTO_BYTES
+    if size_bytes > MOST_BYTES:
+        raise TooLarge("too-large", f"an upload has at most {MOST_BYTES} bytes")
+    return size_bytes
+
+
+async def refuse_without_engines(request: web.Request) -> None:
+    """Say so before the body when it could not be kept: nobody sends megabytes for a 503."""
+    storage, key = await asyncio.gather(
+        request.app[OBJECTS].alive(),
+        request.app[LOG].wrapped_key(viewer_of(request).account_id),
+    )
+    if not storage:
+        raise Unavailable("objects-unavailable", "Photos cannot be stored right now.")
+    if key is None:
+        raise Forbidden("account-erased", "The account is no longer there.")
+
+
+async def receive(request: web.Request, draft: Draft) -> None:
+    """The whole form into the draft; a form that is refused leaves nothing staged."""
+    try:
+        async for part in parts_of(request, Pace()):
+            await draft.take(part)
+        draft.finish()
+    except Exception:
+        await draft.discard()
+        raise
+
+
+async def record(request: web.Request, draft: Draft) -> Appended:
+    """Append the event. The staged photos are its own unless it was surely not recorded."""
+    post, author_id = draft.finish(), viewer_of(request).account_id
+    try:
+        appended = await request.app[LOG].append(
+            post,
+            actor=author_id,
+            idempotency=idempotency_of(request, author_id, command_of(post)),
+            request=request[REQUEST_ID],
+        )
+    except (Conflict, Forbidden, Invalid):
+        await draft.discard()
+        raise
+    except Unavailable as error:
+        if error.code != "unknown-outcome":
+            await draft.discard()
+        raise
+    if appended.replayed:
+        await draft.discard()  # the first upload's photos are the post's
+    return appended
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/posts",
+        submit_post,
+        "write",
+        summary="Post one to ten photos",
+        body_type="multipart/form-data",
+        answer=Submitted,
+        status=202,
+    ),
+)
