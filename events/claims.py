@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from events.entries import Entry
 from events.leases import Leases, backoff
 from events.log import FUNCTIONS, Log, stream_key
 from runtime import metrics
+from runtime.functions import Client
 
 STALL_SECONDS = 3.0  # past its block, a server that says nothing is stalled
 PAGE = 100
@@ -28,7 +28,7 @@ class Claims:
     def __init__(
         self,
         log: Log,
-        blocking: "Redis[Any]",
+        blocking: Client,
         *,
         group: str,
         consumer: str,
@@ -49,7 +49,7 @@ class Claims:
         self._cursor: bytes | str = "0-0"
 
     async def catch_up(self) -> None:
-        """Own pending entries, at start and after a lost answer; every half lease, dead consumers'."""
+        """Own pending entries, at start and after a lost answer; now and then dead consumers'."""
         if not self._recovered:
             await self._recover()
         if self._clock() >= self._reclaim_at:
@@ -57,8 +57,10 @@ class Claims:
             await self._reclaim()
 
     async def read_new(self, room: int, block_ms: int | None) -> list[Entry]:
-        """Entries nobody in the group has had. A read is never cancelled while the server answers:
-        that would strand what it was about to deliver."""
+        """Entries nobody in the group has had.
+
+        A read is never cancelled while the server answers: that would strand what it delivers.
+        """
         try:
             async with asyncio.timeout((block_ms or 0) / 1000 + STALL_SECONDS):
                 reply = await self._blocking.xreadgroup(
@@ -93,7 +95,7 @@ class Claims:
             if found:
                 held[entry_id].entry = found[0]
         await self.acknowledge([i for i in due if held[i].entry is None])  # trimmed long ago
-        return [held[i].entry for i in due if i in held]
+        return [entry for i in due if i in held and (entry := held[i].entry)]
 
     async def acknowledge(self, entry_ids: Sequence[bytes]) -> None:
         """These are done, whatever became of them."""
@@ -132,7 +134,7 @@ class Claims:
                 self.leases.settle(entry_id)
 
     async def _recover(self) -> None:
-        """Hold again what is pending under our name: an earlier life's work, or a dead consumer's."""
+        """Hold what is pending under our name: an earlier life's work, or a dead consumer's."""
         start = "-"
         while True:
             try:
@@ -167,7 +169,7 @@ class Claims:
         await ensure_group(self.log.client, self.stream, self.group)
 
 
-async def ensure_group(client: "Redis[Any]", stream: str, group: str) -> None:
+async def ensure_group(client: Client, stream: str, group: str) -> None:
     """Create the group at the very beginning; nothing that is already recorded passes it by."""
     try:
         await client.xgroup_create(stream, group, id="0", mkstream=True)

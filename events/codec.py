@@ -1,6 +1,6 @@
 """From an event to its two halves on the wire, clear and sealed, and back. Both are msgpack maps.
 
-The tag is in neither: it is a field of the stream entry, so that a reader knows what it cannot read.
+The tag is in neither: it is a field of the entry, so that a reader knows what it cannot read.
 """
 
 from functools import cache
@@ -23,7 +23,8 @@ class Undecodable(Exception):
 def encode(event: Event) -> tuple[bytes, bytes]:
     """The clear and the sealed half; fields at their default are left out, an empty half is b""."""
     sealed_names = sealed_fields(type(event))
-    clear, sealed = {}, {}
+    clear: dict[str, Any] = {}
+    sealed: dict[str, Any] = {}
     for name, default in _defaults(type(event)):
         value = getattr(event, name)
         if value is default or value == default:

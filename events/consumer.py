@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from redis.asyncio import Redis
-
 from events.claims import Claims
 from events.delivering import Done, Handler, Later, Outcome, Poison, attempt
 from events.entries import Entry, Unreadable, open_entries
 from events.envelope import Delivery, Event
 from events.log import Log
 from runtime import metrics
+from runtime.functions import Client
 from runtime.loglines import log as log_line
 from runtime.outages import is_outage
 
@@ -24,6 +23,7 @@ UNKNOWN_TYPE_SECONDS = 3_600  # a newer worker may be on its way
 UNKNOWN_TYPE_PAUSE_SECONDS = 30.0
 LATER_SECONDS = 0.2
 OUTAGE_SECONDS = 1.0
+
 
 class Limits(NamedTuple):
     """How much a reader holds, for how long, and how often it tries."""
@@ -40,7 +40,7 @@ class Reader:
     def __init__(
         self,
         log: Log,
-        blocking: "Redis[Any]",
+        blocking: Client,
         *,
         group: str,
         consumer: str,
@@ -66,7 +66,7 @@ class Reader:
         self._paused_until = 0.0
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Step until told to stop; what is not yet attempted then stays pending for its next life."""
+        """Step until told to stop; what is not attempted by then stays for the next life."""
         renewing = asyncio.create_task(
             self._keep_leases(), name=f"renew {self.claims.group} {self.claims.stream}"
         )
@@ -162,7 +162,7 @@ class Reader:
         return len(done) + buried
 
     async def _set_aside(self, unreadable: Unreadable) -> int:
-        """An entry we cannot open waits for a newer worker, or is buried at once when it is broken."""
+        """What we cannot open waits for a newer worker, or is buried at once when it is broken."""
         entry_id = str(unreadable.position).encode()
         age_seconds = time.time() - unreadable.position.ms / 1000
         if not unreadable.known and age_seconds < UNKNOWN_TYPE_SECONDS:

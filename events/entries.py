@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap
 from events import codec, sealing
 from events.accounts import AccountRegistered
 from events.catalogue import BY_TAG
-from events.envelope import Delivery, Event
+from events.envelope import Delivery
 from events.ids import Position, make_id, shard_of_username
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ Entry = tuple[bytes, dict[bytes, bytes]]
 
 
 class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry that this process cannot open: its type is not known here, or its bytes are broken."""
+    """An entry that this process cannot open: of a type not known here, or of broken bytes."""
 
     position: Position
     type: str
@@ -61,7 +61,20 @@ async def open_entries(
             reason = f"undecodable: {error or type(error).__name__}"
             opened.append(Unreadable(position=position, type=tag, reason=reason, known=True))
             continue
-        opened.append(_delivery(event, actor, topic, partition, position, fields))
+        opened.append(
+            Delivery(
+                event=event,
+                topic=topic,
+                partition=partition,
+                position=position,
+                actor=actor,
+                time=int(fields.get(TIME, b"0")),
+                after=fields.get(AFTER, b"0-0").decode(),
+                cause=fields.get(CAUSE, b"").decode(),
+                request=fields.get(REQUEST, b"").decode(),
+                traceparent=fields.get(TRACEPARENT, b"").decode(),
+            )
+        )
     return opened
 
 
@@ -89,25 +102,3 @@ def _unsealed(
             return b""
         key = log.keyring.unwrap(actor, stored)
     return sealing.unseal(key, tag, sealed)
-
-
-def _delivery(
-    event: Event,
-    actor: int,
-    topic: str,
-    partition: int,
-    position: Position,
-    fields: Mapping[bytes, bytes],
-) -> Delivery[Any]:
-    return Delivery(
-        event=event,
-        topic=topic,
-        partition=partition,
-        position=position,
-        actor=actor,
-        time=int(fields.get(TIME, b"0")),
-        after=fields.get(AFTER, b"0-0").decode(),
-        cause=fields.get(CAUSE, b"").decode(),
-        request=fields.get(REQUEST, b"").decode(),
-        traceparent=fields.get(TRACEPARENT, b"").decode(),
-    )

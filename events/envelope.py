@@ -37,9 +37,9 @@ class Delivery(msgspec.Struct, Generic[E_co], frozen=True, kw_only=True):
     actor: int
     """Who did it, an account id. Of `AccountRegistered`: the new account itself."""
     time: int
-    """The recorder's clock, Unix milliseconds. State never depends on it; positions order events."""
+    """The recorder's clock, Unix ms. State never depends on it; positions order events."""
     after: str = "0-0"
-    """The position of the entry before it in its topic: the chain that proves nothing is missing."""
+    """The position of the entry before it in its topic; the chain proves that none is missing."""
     cause: str = ""
     """The address of the event that led to this one; empty for what a person did."""
     request: str = ""

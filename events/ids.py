@@ -14,7 +14,7 @@ MAX_ID = 2**63 - 1
 
 
 class Position(NamedTuple):
-    """Where an event stands in its partition: the id of its stream entry, `<unix ms>-<sequence>`."""
+    """Where an event stands in its partition: its stream entry's id, `<unix ms>-<sequence>`."""
 
     ms: int
     sequence: int
@@ -26,14 +26,16 @@ class Position(NamedTuple):
     def parse(cls, text: str | bytes) -> "Position":
         """Read `<ms>-<sequence>`; ValueError when it is anything else."""
         ms, dash, sequence = (text.decode() if isinstance(text, bytes) else text).partition("-")
-        if not (dash and ms.isascii() and ms.isdigit() and sequence.isascii() and sequence.isdigit()):
+        if not (
+            dash and ms.isascii() and ms.isdigit() and sequence.isascii() and sequence.isdigit()
+        ):
             message = f"not a position: {text!r}"
             raise ValueError(message)
         return cls(int(ms), int(sequence))
 
 
 class Address(NamedTuple):
-    """Where an event stands in the whole log, as clients see it: `<topic>.<partition>.<position>`."""
+    """Where an event stands in the log, as clients see it: `<topic>.<partition>.<position>`."""
 
     topic: str
     partition: int

@@ -1,4 +1,4 @@
-"""How far behind a group is: what it was not given yet, what it holds, and how old the oldest is."""
+"""How far behind a group is: what it was not given, what it holds, how old the oldest is."""
 
 import time
 from collections.abc import Iterable

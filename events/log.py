@@ -1,29 +1,36 @@
 """The log: append an event once, durably; read it back at its position.
 
-One append is one server-side function call (`log.lua`): it checks the idempotency key and what must
-be unique, chooses the position, and writes the event with all that must be true in the same instant.
+One append is one call of a server-side function (`log.lua`): it checks the idempotency key and what
+must be unique, chooses the position, and writes all that must be true in the same instant.
 """
 
-import hashlib
-import hmac
-import os
 import time
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
-
-import msgspec
-from redis.asyncio import Redis
+from typing import Any, TypeVar
 
 from events import codec, sealing
-from events.accounts import AccountRegistered, PasswordChanged, SessionsRevoked
+from events.accounts import AccountRegistered
+from events.appended import Appended, judge
 from events.catalogue import BY_TAG, TOPICS, tag_of
-from events.entries import ACTOR, CAUSE, PAYLOAD, REQUEST, SEALED, TIME, TRACEPARENT, TYPE, Fields
-from events.entries import open_entries
+from events.entries import (
+    ACTOR,
+    CAUSE,
+    PAYLOAD,
+    REQUEST,
+    SEALED,
+    TIME,
+    TRACEPARENT,
+    TYPE,
+    Fields,
+    open_entries,
+)
 from events.envelope import Delivery, Event
+from events.idempotency import Idempotency, announcement_key, minted
 from events.ids import Address, Position, make_id, position_of, shard_of, shard_of_username
+from events.revocations import TOKEN_LIFE_MS, Revocation, parse_revocation, revocation_of
 from events.round_trip import RoundTrip
-from runtime.errors import Conflict, Forbidden, Unavailable
-from runtime.functions import Functions
+from runtime.errors import Forbidden
+from runtime.functions import Client, Functions
 from runtime.metrics import append_seconds
 from runtime.secrets import derive
 
@@ -31,44 +38,12 @@ E = TypeVar("E", bound=Event)
 
 FUNCTIONS = Functions(Path(__file__).with_name("log.lua"))
 
-IDEMPOTENCY_SECONDS = 25 * 3600  # clients are promised 24 h
-MINTED_SECONDS = 600  # a key nobody but this call knows outlives its own retries, no more
-TOKEN_LIFE_MS = 30 * 24 * 3600 * 1000
-
-
-class Idempotency(NamedTuple):
-    """A client's key: unique within its scope (an account id, or a username before there is one)."""
-
-    scope: str
-    key: str
-    command: bytes
-    """The canonical command; of it only an HMAC is stored."""
-
-
-class Appended(NamedTuple):
-    """Where an event came to stand, and the id of what it created."""
-
-    position: Position
-    id: int
-    address: Address
-    replayed: bool
-
-
-class Revocation(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens that no longer count: one, or all of the account issued up to a moment."""
-
-    account_id: int
-    token_id: int | None
-    issued_before_ms: int
-    kept_token_id: int | None
-    expires_ms: int
-
 
 class Log:
     """Appends to and reads from the log server. `close` is the client's owner's business."""
 
     def __init__(
-        self, client: "Redis[Any]", *, partitions: int, secret: bytes, replicas: int = 0
+        self, client: Client, *, partitions: int, secret: bytes, replicas: int = 0
     ) -> None:
         self.client = client
         self.partitions = partitions
@@ -99,10 +74,9 @@ class Log:
             event,
             fields | {PAYLOAD: clear, SEALED: sealed},
             shard=shard_of(actor),
-            idempotency=idempotency or Idempotency(str(actor), os.urandom(16).hex(), b""),
-            lifetime=IDEMPOTENCY_SECONDS if idempotency else MINTED_SECONDS,
+            idempotency=idempotency or minted(actor),
             sealed_by=str(position_of(actor)) if half else "",
-            revocation=_revocation_of(event, actor),
+            revocation=revocation_of(event, actor),
         )
 
     async def register(
@@ -128,8 +102,7 @@ class Log:
                 SEALED: sealing.seal(key, tag_of(type(event)), half),
             },
             shard=shard_of_username(event.username),
-            idempotency=idempotency or Idempotency(event.username, os.urandom(16).hex(), b""),
-            lifetime=IDEMPOTENCY_SECONDS if idempotency else MINTED_SECONDS,
+            idempotency=idempotency or minted(event.username),
             username=event.username,
             wrapped=wrapped,
         )
@@ -150,8 +123,7 @@ class Log:
                 SEALED: await self._seal(event, actor, half) if half else b"",
             },
             shard=shard_of(actor),
-            idempotency=_announcement_key(type(event), actor, cause, part),
-            lifetime=IDEMPOTENCY_SECONDS,
+            idempotency=announcement_key(type(event), actor, cause, part),
         )
 
     async def announced(
@@ -160,7 +132,7 @@ class Log:
         """What `announce` recorded for this cause within the idempotency lifetime, if it did."""
         actor = cause.actor if actor is None else actor
         partition = shard_of(actor) % self.partitions
-        key = _record_key(partition, _announcement_key(kind, actor, cause, part))
+        key = announcement_key(kind, actor, cause, part).record_key(partition)
         record = await self.client.get(key)
         if record is None:
             return None
@@ -204,7 +176,7 @@ class Log:
         found = []
         for partition in range(self.partitions):
             members = await self.client.zrange(f"revoked:{{{partition}}}", 0, -1, withscores=True)
-            found += [_parse_revocation(member.decode(), int(score)) for member, score in members]
+            found += [parse_revocation(member.decode(), int(score)) for member, score in members]
         return found
 
     async def _seal(self, event: Event, actor: int, half: bytes) -> bytes:
@@ -223,7 +195,6 @@ class Log:
         *,
         shard: int,
         idempotency: Idempotency,
-        lifetime: int,
         username: str = "",
         wrapped: bytes = b"",
         sealed_by: str = "",
@@ -241,7 +212,7 @@ class Log:
                 keys=[
                     f"head:{{{partition}}}",
                     stream_key(topic, partition),
-                    _record_key(partition, idempotency),
+                    idempotency.record_key(partition),
                     stream_key("notices", partition),
                     f"names:{{{partition}}}",
                     f"keys:{{{partition}}}",
@@ -250,8 +221,8 @@ class Log:
                 arguments=[
                     topic,
                     now,
-                    self._digest(event, idempotency),
-                    lifetime,
+                    idempotency.digest(self._digest_key, event),
+                    idempotency.seconds,
                     "1" if event.HIDES else "",
                     username,
                     wrapped,
@@ -264,68 +235,9 @@ class Log:
             outcome = reply[0].decode()
         finally:
             append_seconds.labels(outcome).observe(time.perf_counter() - started)
-        return _judge(reply, topic, partition, shard)
-
-    def _digest(self, event: Event, idempotency: Idempotency) -> str:
-        command = tag_of(type(event)).encode() + b"\0" + idempotency.command
-        return hmac.digest(self._digest_key, command, hashlib.sha256)[:16].hex()
+        return judge(reply, topic, partition, shard)
 
 
 def stream_key(topic: str, partition: int) -> str:
     """The stream of one topic's partition."""
     return f"{topic}:{{{partition}}}"
-
-
-def _record_key(partition: int, idempotency: Idempotency) -> str:
-    scoped = f"{idempotency.scope}\0{idempotency.key}".encode()
-    return f"idem:{{{partition}}}:{hashlib.blake2b(scoped, digest_size=16).hexdigest()}"
-
-
-def _announcement_key(
-    kind: type[Event], actor: int, cause: Delivery[Any], part: str
-) -> Idempotency:
-    # A client's key is printable: the NUL keeps announcements out of its reach.
-    return Idempotency(str(actor), f"\0{cause.address} {tag_of(kind)} {part}", b"")
-
-
-def _revocation_of(event: Event, actor: int) -> str:
-    match event:
-        case SessionsRevoked(token_id=token_id):
-            return f"{actor}|{token_id or '*'}|-"
-        case PasswordChanged(kept_token_id=kept):
-            return f"{actor}|*|{kept or '-'}"
-        case _:
-            return ""
-
-
-def _parse_revocation(member: str, expires_ms: int) -> Revocation:
-    account, token, kept, position = member.split("|")
-    return Revocation(
-        account_id=int(account),
-        token_id=None if token == "*" else int(token),
-        issued_before_ms=Position.parse(position).ms,
-        kept_token_id=None if kept == "-" else int(kept),
-        expires_ms=expires_ms,
-    )
-
-
-def _judge(reply: list[bytes], topic: str, partition: int, shard: int) -> Appended:
-    match [part.decode() for part in reply]:
-        case ["ok", at]:
-            replayed = False
-        case ["replayed", at, topic]:
-            replayed = True
-        case ["reused"]:
-            detail = "This Idempotency-Key was used for another command."
-            raise Conflict("idempotency-key-reused", detail)
-        case ["taken"]:
-            raise Conflict("username-taken", "Somebody has this username.")
-        case ["erased"]:
-            raise Forbidden("account-erased", "The account is no longer there.")
-        case answer:
-            detail = "Clocks disagree; nothing was recorded. An operator has to look."
-            raise Unavailable("clock-skew", detail, retry_after=10, clocks=answer[1:])
-    position = Position.parse(at)
-    return Appended(
-        position, make_id(position, shard), Address(topic, partition, position), replayed
-    )

@@ -8,11 +8,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from redis.asyncio import Redis
-
 from events.entries import open_entries
 from events.envelope import Delivery
 from events.log import Log, stream_key
+from runtime.functions import Client
 from runtime.loglines import log as log_line
 from runtime.outages import is_outage
 
@@ -21,14 +20,15 @@ STALL_SECONDS = 3.0
 PAGE = 1_000
 PAUSE_SECONDS = 0.5
 
+
 async def follow_notices(
     log: Log,
-    blocking: "Redis[Any]",
+    blocking: Client,
     stopping: asyncio.Event,
     handle: Callable[[Delivery[Any]], None],
     caught_up: Callable[[], None],
 ) -> None:
-    """Hand every notice to `handle`, for ever; call `caught_up` once all partitions are at the end."""
+    """Hand every notice to `handle`, for ever; call `caught_up` once all have been read."""
     behind = set(range(log.partitions))
 
     def at_end(partition: int) -> None:
@@ -40,18 +40,19 @@ async def follow_notices(
     async with asyncio.TaskGroup() as tasks:
         for partition in range(log.partitions):
             tasks.create_task(
-                _follow(log, blocking, partition, stopping, handle, at_end),
+                _follow(log, blocking, stopping, handle, at_end, partition=partition),
                 name=f"notices {partition}",
             )
 
 
 async def _follow(
     log: Log,
-    blocking: "Redis[Any]",
-    partition: int,
+    blocking: Client,
     stopping: asyncio.Event,
     handle: Callable[[Delivery[Any]], None],
     at_end: Callable[[int], None],
+    *,
+    partition: int,
 ) -> None:
     stream, last = stream_key("notices", partition), b"0-0"
     while not stopping.is_set():
@@ -73,8 +74,10 @@ async def _follow(
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _wait_for_more(blocking: "Redis[Any]", stream: str, last: bytes) -> None:
-    """Return when there is something after `last`, or after a second. Reads leave no trace, so
-    this one may be cut when the server stalls."""
+async def _wait_for_more(blocking: Client, stream: str, last: bytes) -> None:
+    """Return when there is something after `last`, or after a second.
+
+    A plain read leaves no trace on the server, so this one may be cut when it stalls.
+    """
     async with asyncio.timeout(BLOCK_MS / 1000 + STALL_SECONDS):
         await blocking.xread({stream: last}, count=1, block=BLOCK_MS)

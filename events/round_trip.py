@@ -7,13 +7,12 @@ import asyncio
 import time
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runtime.errors import Unavailable
-from runtime.functions import Functions, is_unknown_function
+from runtime.functions import Client, Functions, is_unknown_function
 
 PATIENCE_SECONDS = 1.8  # no request waits longer than 2 s on a dead engine
 PAUSE_SECONDS = 0.1
@@ -25,7 +24,7 @@ LOST = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
 class RoundTrip:
     """Calls functions on the log server; with replicas, waits until they have the write too."""
 
-    def __init__(self, client: "Redis[Any]", functions: Functions, *, replicas: int = 0) -> None:
+    def __init__(self, client: Client, functions: Functions, *, replicas: int = 0) -> None:
         self._pool = client.connection_pool
         self._client = client
         self._functions = functions
@@ -68,7 +67,7 @@ class RoundTrip:
             return await self._pool.get_connection()
 
     async def _exchange(self, connection: Any, command: tuple[Any, ...]) -> list[bytes]:
-        """Send, and read every answer; a connection with an answer still to come is never reused."""
+        """Send, and read every answer; a connection that owes an answer is never reused."""
         commands = [command, ("WAIT", self._replicas, REPLICA_MS)] if self._replicas else [command]
         whole = False
         try:

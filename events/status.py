@@ -66,6 +66,7 @@ async def wait_for(log: Log, address: Address, seconds: float) -> CommandStatus 
 
 async def _announcements(log: Log, command: Delivery[Any]) -> list[Delivery[Any]]:
     """What workers announced because of this command; its effect includes theirs."""
+    found: list[Delivery[Any] | None]
     match command.event:
         case PostSubmitted():
             found = [
@@ -90,17 +91,13 @@ async def _roles_of(log: Log, delivery: Delivery[Any]) -> dict[str, str]:
     }
 
 
-async def _state_for(
-    log: Log, delivery: Delivery[Any], stream: str, group: dict[str, Any]
-) -> str:
+async def _state_for(log: Log, delivery: Delivery[Any], stream: str, group: dict[str, Any]) -> str:
     if delivery.position > Position.parse(group["last-delivered-id"]):
         return "waiting"
     role, position = group["name"].decode(), str(delivery.position)
     async with log.client.pipeline(transaction=False) as pipeline:
         pipeline.xpending_range(stream, role, position, position, 1)
-        pipeline.hexists(
-            dead_key(delivery.partition), letter_name(role, delivery.topic, position)
-        )
+        pipeline.hexists(dead_key(delivery.partition), letter_name(role, delivery.topic, position))
         pending, buried = await pipeline.execute()
     if pending:
         return "waiting"

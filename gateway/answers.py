@@ -11,7 +11,7 @@ from gateway.keys import DEGRADED
 from gateway.routing import Accepted
 
 if TYPE_CHECKING:
-    from events.log import Appended
+    from events.appended import Appended
 
 JSON = "application/json"
 _encode = msgspec.json.Encoder().encode

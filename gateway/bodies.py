@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
-from events.log import Idempotency
+from events.idempotency import Idempotency
 from runtime.errors import HeliographError, Invalid, Malformed, TooLarge, UnsupportedMedia
 
 T = TypeVar("T")

@@ -7,8 +7,10 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import ResponseError
+
+Client = Any
+"""A redis.asyncio client. Its annotations call every reply str, bytes or None; ours are bytes."""
 
 
 class Functions:
@@ -23,12 +25,12 @@ class Functions:
         """The function's name on the server."""
         return f"{function}_{self.version}"
 
-    async def load(self, client: "Redis[Any]") -> None:
+    async def load(self, client: Client) -> None:
         """Make the functions known to the server; harmless when they are."""
         await client.function_load(self.source, replace=True)
 
     async def call(
-        self, client: "Redis[Any]", function: str, keys: list[Any], arguments: list[Any]
+        self, client: Client, function: str, keys: list[Any], arguments: list[Any]
     ) -> Any:
         """Call one function, loading the library first where the server does not know it."""
         command = ("FCALL", self.name(function), len(keys), *keys, *arguments)

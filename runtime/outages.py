@@ -3,7 +3,13 @@
 import asyncpg
 from aiohttp import ClientConnectionError
 from botocore.exceptions import BotoCoreError, ClientError
-from redis.exceptions import BusyLoadingError, MasterDownError, ReadOnlyError, ResponseError
+from redis.exceptions import (
+    BusyLoadingError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -16,6 +22,7 @@ _OUTAGES = (
     RedisTimeoutError,
     BusyLoadingError,
     MasterDownError,
+    OutOfMemoryError,
     ReadOnlyError,
     ClientConnectionError,
     asyncpg.PostgresConnectionError,
@@ -32,8 +39,8 @@ def is_outage(error: BaseException) -> bool:
     """Whether trying the same again later may succeed without anything else being changed."""
     if isinstance(error, ClientError):
         return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)) >= 500
-    if isinstance(error, ResponseError) and str(error).startswith(
-        ("OOM", "MISCONF", "CLUSTERDOWN")
-    ):
+    if isinstance(error, ResponseError) and str(error).startswith(("MISCONF", "CLUSTERDOWN")):
         return True
+    if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
+        return False  # the driver refused the arguments: a fault of the delivery, not of the engine
     return isinstance(error, (*_OUTAGES, BotoCoreError))

@@ -1,8 +1,10 @@
-"""`python -m workers ROLE` serves one role until told to stop; `python -m workers groups` makes
-every consumer group, so that nothing recorded before a role's first start passes it by."""
+"""`python -m workers ROLE` serves one role until told to stop.
+
+`python -m workers groups` makes every consumer group, so that nothing recorded before a role's
+first start passes it by.
+"""
 
 import argparse
-import asyncio
 import os
 import sys
 

@@ -267,7 +267,7 @@ async def test_in_flight_is_bounded(reader, delete):
 
 
 async def test_an_unknown_type_waits_and_broken_bytes_are_buried(
-    reader, delete, pending, dead, log_client, ada
+    reader, pending, dead, log_client, ada
 ):
     """What a newer worker may read is kept; what nobody can read is set aside at once."""
     seen, stream = [], stream_key("posts", shard_of(ada) % 8)

@@ -5,8 +5,9 @@ import pytest
 
 from events.accounts import AccountRegistered, PasswordChanged, ProfileEdited, SessionsRevoked
 from events.graph import FollowRequested
+from events.idempotency import Idempotency
 from events.ids import Address, Position, make_id, position_of, shard_of, shard_of_username
-from events.log import Idempotency, stream_key
+from events.log import stream_key
 from events.posts import PostDeleted
 from runtime.errors import Conflict, Forbidden, Unavailable
 
@@ -74,8 +75,8 @@ async def test_a_key_belongs_to_one_command(log, register):
     key = Idempotency(str(ada), "k", b"one")
     await log.append(FollowRequested(followee_id=5), actor=ada, idempotency=key)
 
+    other = Idempotency(str(ada), "k", b"other")
     with pytest.raises(Conflict, match="idempotency-key-reused"):
-        other = Idempotency(str(ada), "k", b"other")
         await log.append(FollowRequested(followee_id=5), actor=ada, idempotency=other)
     with pytest.raises(Conflict, match="idempotency-key-reused"):
         await log.append(PostDeleted(post_id=5), actor=ada, idempotency=key)
