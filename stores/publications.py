@@ -148,21 +148,18 @@ async def authors_of(db: Database, post_ids: Sequence[int]) -> dict[int, int]:
     return {row["id"]: row["author_id"] for row in rows}
 
 
-async def write_deletions(db: Database, deletions: Sequence[tuple[int, int]]) -> list[Moves]:
-    """Raise each (post, author) to deleted, where the post is that author's."""
-    ids, author_ids = columns(deletions)
+async def write_deletions(db: Database, post_ids: Sequence[int]) -> list[Moves]:
+    """Raise posts to deleted; whether the one who asked may do that is settled before."""
     rows = await db.fetch(
         """
         UPDATE posts AS p
         SET state = 30
-        FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS gone (shard, id, author_id)
-        WHERE p.shard = gone.shard AND p.id = gone.id AND p.author_id = gone.author_id
-          AND p.state < 30
+        FROM unnest($1::smallint[], $2::bigint[]) AS gone (shard, id)
+        WHERE p.shard = gone.shard AND p.id = gone.id AND p.state < 30
         RETURNING p.author_id, old.state AS old_state, new.state AS new_state
         """,
-        shards_of(ids),
-        ids,
-        author_ids,
+        shards_of(post_ids),
+        list(post_ids),
     )
     return [_move(row["author_id"], row["old_state"], row["new_state"]) for row in rows]
 

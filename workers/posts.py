@@ -100,12 +100,8 @@ async def delete_posts(
     async with transaction(site.database) as db:
         await lock_accounts(db, {each.actor for each in batch})
         authors = await publications.authors_of(db, [_post_id(each) for each in batch])
-        ready = fold((e for e in batch if authors.get(_post_id(e)) == e.actor), key=_post_id)
-        if ready:
-            moves = await publications.write_deletions(
-                db, [(_post_id(each), each.actor) for each in ready]
-            )
-            await move_counters(db, moves)
+        mine = {_post_id(each) for each in batch if authors.get(_post_id(each)) == each.actor}
+        await move_counters(db, await publications.write_deletions(db, sorted(mine)))
     return [each for each in batch if _is_home(each) and _post_id(each) not in authors]
 
 

@@ -1,6 +1,8 @@
 import pytest
 
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
+from stores.accounts import STRANGERS, viewer_relations
+from stores.edges import Verdict, write_verdicts_of_followees, write_verdicts_to_followers
 from stores.follows import (
     follower_count,
     follower_range_bounds,
@@ -81,3 +83,14 @@ async def test_only_what_has_no_verdict_waits(reader):
     """Neither who follows nor who left is asked about again."""
     assert await waiting_wishes(reader, ADA.actor, 0, 10) == [(FANS[6].actor, WISHES[6].id)]
     assert await waiting_wishes(reader, ADA.actor, WISHES[6].id, 10) == []
+
+
+async def test_a_refused_wish_waits_no_more(reader, database):
+    """Neither does it hold; who made it may wish again."""
+    fan = FANS[6].actor
+    refusal = Verdict(fan, ADA.actor, False, WISHES[6].id, WISHES[6].id + 1)
+    await write_verdicts_to_followers(database, [refusal])
+    await write_verdicts_of_followees(database, [refusal])
+
+    assert await waiting_wishes(reader, ADA.actor, 0, 10) == []
+    assert await viewer_relations(reader, fan, [ADA.actor]) == {ADA.actor: STRANGERS}

@@ -60,14 +60,15 @@ async def test_the_latest_value_of_a_register_wins(site, order):
     edits = [
         happened(ProfileEdited(bio="sun", display_name="second"), ada.actor, 2),
         happened(ProfileEdited(bio="moon"), ada.actor, 3),
-        happened(ProfileEdited(bio=""), ada.actor, 4),
+        happened(ProfileEdited(bio="", private=True), ada.actor, 4),
     ]
     await deliver(site, ada)
+    await deliver(site, happened(ProfileEdited(private=False), ada.actor, 5))
     for nth in order:
         await deliver(site, edits[nth])
 
     row = await account_by_id(site.database, ada.actor)
-    assert (row.display_name, row.bio) == ("second", "")
+    assert (row.display_name, row.bio, row.private) == ("second", "", False)
 
 
 async def test_what_is_edited_before_it_is_opened_comes_later(site):
