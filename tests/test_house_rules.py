@@ -64,7 +64,7 @@ def test_only_the_gateway_speaks_http():
 
 
 def test_a_file_holds_one_thought():
-    """About as much as one reads at a sitting; an exception is named, and dropped when it can be."""
+    """About what one reads at a sitting; an exception is named, and dropped when it can be."""
     folders = (*PACKAGES, "bench", "tests")
     long = {
         name_of(path): lines

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import pwd
 import shutil
 import subprocess
 from pathlib import Path
@@ -82,17 +83,28 @@ def command(place: Place) -> list[str]:
 
 
 def as_ordinary_user() -> list[str]:
-    """PostgreSQL refuses root: in a user namespace of its own it is nobody, files stay root's."""
-    if os.geteuid():
+    """PostgreSQL refuses root, and users without a name: as they have in some containers.
+
+    In a user namespace of its own it is nobody to itself, while its files stay the caller's.
+    """
+    if os.geteuid() and has_name(os.geteuid()):
         return []
     unshare = shutil.which("unshare")
     if not unshare or subprocess.run([unshare, "-U", "true"], check=False).returncode:
         raise PlaceError(
-            "PostgreSQL does not run as root, and user namespaces are forbidden here: run as an "
-            "ordinary user, or name an external database in HELIOGRAPH_DATABASE_URL and "
-            "HELIOGRAPH_DATABASE_READER_URL"
+            "PostgreSQL does not run as root or as a user without a name, and user namespaces are "
+            "forbidden here: run as an ordinary user, or name an external database in "
+            "HELIOGRAPH_DATABASE_URL and HELIOGRAPH_DATABASE_READER_URL"
         )
     return [unshare, "-U"]
+
+
+def has_name(user: int) -> bool:
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
 
 
 def url(place: Place, role: str = "heliograph") -> str:
