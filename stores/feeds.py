@@ -7,8 +7,7 @@ Postgres. What each server-side function does, and what a window looks like, sta
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from runtime.functions import Functions, is_unknown_function
 from runtime.outages import is_outage
 from stores.epochs import Epochs
 from stores.feed_keys import Names, both_keys, grouped, names_of, window_key
+from stores.reach import Reach
 
 FUNCTIONS = Functions(Path(__file__).with_name("feeds.lua"))
 
@@ -34,7 +34,8 @@ SECONDS_BELIEVED = 2.0
 GENERATION_SECONDS = 0.25
 # A cache that hangs is as good as gone: whoever waits can be answered from Postgres.
 CALL_SECONDS = 0.5
-SECONDS_AWAY = 0.5
+# Fan-out has nobody waiting, and may keep the cache busy for a while.
+TRIPS_SECONDS = 10.0
 
 Place = tuple[int, int]
 """Where an entry stands: (publication in Unix ms, post id). Feeds run from high to low."""
@@ -77,7 +78,7 @@ class Feeds:
         self._names: Names | None = None
         self._generation: int | None = None
         self._due = 0.0
-        self._away_until = 0.0
+        self._reach = Reach("cache-unavailable", CALL_SECONDS, self._lost)
 
     async def refresh(self) -> None:
         """Learn the cache's epoch and the generation of feeds.
@@ -85,7 +86,7 @@ class Feeds:
         Who changes windows because of a row calls this after reading the row: a window under any
         later name is then built from a Postgres that has the row.
         """
-        async with self._reaching():
+        async with self._reach.bounded(TRIPS_SECONDS):
             epoch = await self._epochs.read()
             self._generation = int(await self._log.get(GENERATION) or 0)
         self._adopt(epoch, self._generation)
@@ -167,7 +168,7 @@ class Feeds:
 
     async def _current_names(self) -> Names:
         if self._names is None or time.monotonic() >= self._due:
-            async with self._reaching(), asyncio.timeout(CALL_SECONDS):
+            async with self._reach.bounded():
                 epoch = await self._epochs.read()
             return self._adopt(epoch, await self._believed_generation())
         return self._names
@@ -190,13 +191,13 @@ class Feeds:
         return self._names
 
     async def _call(self, function: str, keys: list[bytes], arguments: list[Any]) -> Any:
-        async with self._reaching(), asyncio.timeout(CALL_SECONDS):
+        async with self._reach.bounded():
             return await FUNCTIONS.call(self._cache, function, keys, arguments)
 
     async def _trips(self, calls: Iterable[tuple[str, list[bytes], list[Any]]]) -> list[Any]:
         """Many calls, a bounded number of them in flight; every one of them may be repeated."""
         remaining, replies = iter(calls), []
-        async with self._reaching():
+        async with self._reach.bounded(TRIPS_SECONDS):
             while trip := list(islice(remaining, CALLS_PER_TRIP)):
                 answered = await self._trip(trip)
                 if any(isinstance(each, ResponseError) for each in answered):
@@ -216,19 +217,9 @@ class Feeds:
                 raise each
         return replies
 
-    @asynccontextmanager
-    async def _reaching(self) -> AsyncIterator[None]:
-        if time.monotonic() < self._away_until:
-            raise Unavailable("cache-unavailable", "the cache did not answer a moment ago")
-        try:
-            yield
-        except Exception as error:
-            if not is_outage(error):
-                raise
-            self._epochs.doubt()
-            self._due = 0.0
-            self._away_until = time.monotonic() + SECONDS_AWAY
-            raise Unavailable("cache-unavailable", "the cache does not answer") from error
+    def _lost(self) -> None:
+        self._epochs.doubt()
+        self._due = 0.0
 
 
 def flat_of(entries: Iterable[Place]) -> list[int]:

@@ -1,0 +1,29 @@
+"""What reads stand on beside Postgres: windows, cards, and what was made of them."""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from gateway.addresses import Addresses
+from gateway.keys import CARDS, FEEDS, LOG, NOTICES, READER, SETTINGS
+from gateway.present import WRITTEN, Written
+from gateway.pulling import PULLING, Pulling
+from gateway.visibility import HELD, Held
+from runtime.connections import open_cache
+from stores.cards import Cards
+from stores.feeds import Feeds
+
+
+async def open_caching(app: web.Application) -> AsyncIterator[None]:
+    """After the gate, before `hear_notices`: no notice is heard before the cards listen."""
+    cache = open_cache(app[SETTINGS])
+    app[CARDS] = Cards(cache, app[READER])
+    app[NOTICES].subscribe(app[CARDS].hear)
+    app[FEEDS] = Feeds(cache, app[LOG].client)
+    app[HELD] = Held()
+    app[PULLING] = Pulling()
+    app[WRITTEN] = Written(Addresses.of(app[SETTINGS]))
+    yield
+    await app[PULLING].close()
+    await app[CARDS].close()
+    await cache.aclose()

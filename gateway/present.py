@@ -1,0 +1,88 @@
+"""Posts as the API shows them: fragments of cards and signed addresses, put together as bytes.
+
+What one gateway wrote for one viewer of a day it gives to every other: addresses are the same.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from aiohttp import web
+
+from gateway.addresses import Addresses
+from gateway.keys import NOTICES
+from gateway.visibility import is_private
+from stores.cards import AuthorCard, PhotoCard, PostCard
+from stores.lru import Lru
+
+WRITTEN_BYTES = 64 * 2**20
+
+NOT_LIKED = b'],"counts":{"likes":0,"comments":0},"viewer":{"liked":false}}'
+
+
+class Written:
+    """Posts as they were last written, each with the cards and the expiry it was written from."""
+
+    def __init__(self, addresses: Addresses) -> None:
+        self.addresses = addresses
+        self.posts: Lru[int, tuple[PostCard, AuthorCard, int, bool, bytes]] = Lru(WRITTEN_BYTES)
+
+
+WRITTEN: web.AppKey[Written] = web.AppKey("written", Written)
+
+
+def post_json(
+    app: web.Application, post: PostCard, author: AuthorCard, now: float | None = None
+) -> bytes:
+    """One `post` of the API. Whether the viewer may see it was asked before."""
+    return posts_json(app, [post], {author.id: author}, now)[0]
+
+
+def posts_json(
+    app: web.Application,
+    posts: Sequence[PostCard],
+    authors: Mapping[int, AuthorCard],
+    now: float | None = None,
+) -> list[bytes]:
+    """Each as one `post` of the API. Whether the viewer may see them was asked before."""
+    written, notices = app[WRITTEN], app[NOTICES]
+    moment = time.time() if now is None else now
+    expiries = [written.addresses.expiry(private=each, now=moment) for each in (False, True)]
+    items = []
+    for post in posts:
+        author = authors[post.author_id]
+        private = is_private(notices, author)
+        expires = expiries[private]
+        known = written.posts.get(post.id)
+        if known and known[:4] == (post, author, expires, private):
+            items.append(known[4])
+            continue
+        item = write(post, author, written.addresses, expires, private=private)
+        written.posts.put(post.id, (post, author, expires, private, item), len(item))
+        items.append(item)
+    return items
+
+
+def write(
+    post: PostCard, author: AuthorCard, addresses: Addresses, expires: int, *, private: bool
+) -> bytes:
+    photos = [
+        photo_json(post.id, photo, addresses, expires, private=private) for photo in post.photos
+    ]
+    return b"".join(
+        (post.before_author, author.fragment, post.before_photos, b",".join(photos), NOT_LIKED)
+    )
+
+
+def photo_json(
+    post_id: int, photo: PhotoCard, addresses: Addresses, expires: int, *, private: bool
+) -> bytes:
+    blob = addresses.blob(photo.sha256, photo.recipe)
+    renditions = [
+        each.before_url
+        + addresses.photo_url(
+            post_id, blob, each.width, each.extension, private=private, expires=expires
+        ).encode()
+        + b'"}'
+        for each in photo.renditions
+    ]
+    return photo.before_renditions + b",".join(renditions) + b"]}"

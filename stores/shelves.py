@@ -1,0 +1,185 @@
+"""One kind of card in three places: this process's memory, the cache, Postgres."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import islice
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+from asyncpg import Pool, Record
+from redis.asyncio import Redis
+
+from runtime.errors import Unavailable
+from stores.database import Database
+from stores.epochs import Epochs
+from stores.lru import Lru
+from stores.reach import Reach
+
+CACHED_SECONDS = 86_400
+# What notices made old must not come back while a projection lags, and it may lag for hours.
+MOST_WANTED = 100_000
+CLOSING_SECONDS = 1.0
+CACHE_SECONDS = 0.5
+DATABASE_SECONDS = 2.0
+DELETED_AT_ONCE = 200
+
+
+class Card(Protocol):
+    """What a shelf needs to know of its cards."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def whole(self) -> bool: ...
+
+
+C = TypeVar("C", bound=Card)
+Read = Callable[[Database, Sequence[int]], Awaitable[dict[int, C]]]
+
+
+class Shelf(Generic[C]):
+    """Takes cards from the nearest place that has them new enough, and puts them nearer."""
+
+    def __init__(
+        self,
+        noun: str,
+        kind: type[C],
+        read: Read[C],
+        *,
+        cache: Redis,
+        database: "Pool[Record]",
+        epochs: Epochs,
+        memory_bytes: int,
+    ) -> None:
+        self._noun = noun
+        self._decode: Callable[[bytes], C] = msgspec.msgpack.Decoder(kind).decode
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._read = read
+        self._cache = cache
+        self._database = database
+        self._epochs = epochs
+        self._memory: Lru[int, C] = Lru(memory_bytes)
+        self._wanted: OrderedDict[int, int] = OrderedDict()
+        self._to_delete: set[int] = set()
+        self._deleting: asyncio.Task[None] | None = None
+        self._cache_reach = Reach("cache-unavailable", CACHE_SECONDS, epochs.doubt)
+        self._database_reach = Reach("metadata-unavailable", DATABASE_SECONDS)
+
+    async def take(self, ids: Sequence[int]) -> tuple[dict[int, C], bool]:
+        """Those that exist, as far as they can be had; whether that is all there is to have.
+
+        While Postgres is away, an older card than was asked for is better than none.
+        """
+        found: dict[int, C] = {}
+        missing = []
+        remembered = self._memory.get
+        for each in ids:
+            card = remembered(each)
+            if card is None:
+                missing.append(each)
+            else:
+                found[each] = card
+        if not missing:
+            return found, True
+
+        cached = await self._take_cached(missing)
+        old = {each: card for each, card in cached.items() if not self._is_new(card)}
+        found |= cached
+        missing = [each for each in missing if each not in cached or each in old]
+        if not missing:
+            return found, True
+        try:
+            async with (
+                self._database_reach.bounded(),
+                self._database.acquire(timeout=self._database_reach.seconds) as connection,
+            ):
+                read = await self._read(connection, missing)
+        except Unavailable:
+            return found, False
+        await self._keep(read.values())
+        return found | read, True
+
+    def forget(self, card_id: int, version: int) -> None:
+        """Keep nothing older than `version`, here or in the cache."""
+        remembered = self._memory.get(card_id)
+        if remembered is not None and remembered.version < version:
+            self._memory.drop(card_id)
+        if version > self._wanted.get(card_id, 0):
+            self._wanted[card_id] = version
+            self._wanted.move_to_end(card_id)
+        if len(self._wanted) > MOST_WANTED:
+            self._wanted.popitem(last=False)
+        self._delete(card_id)
+
+    async def close(self) -> None:
+        """Wait until the cache has forgotten too, unless it is away."""
+        if self._deleting is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._deleting, CLOSING_SECONDS)
+
+    def _is_new(self, card: C) -> bool:
+        return card.whole and card.version >= self._wanted.get(card.id, 0)
+
+    async def _take_cached(self, ids: Sequence[int]) -> dict[int, C]:
+        try:
+            async with self._cache_reach.bounded():
+                raw = await self._cache.mget([await self._key(each) for each in ids])
+        except Unavailable:
+            return {}
+        cards = {}
+        for each, encoded in zip(ids, raw, strict=True):
+            if not isinstance(encoded, bytes):
+                continue
+            try:
+                card = self._decode(encoded)
+            except msgspec.DecodeError:  # written by a process that knows other cards
+                continue
+            cards[each] = card
+            if self._is_new(card):
+                self._memory.put(each, card, len(encoded))
+        return cards
+
+    async def _keep(self, cards: Iterable[C]) -> None:
+        kept = [(card, self._encode(card)) for card in cards if self._is_new(card)]
+        if not kept:
+            return
+        for card, encoded in kept:
+            self._memory.put(card.id, card, len(encoded))
+        try:
+            async with self._cache_reach.bounded(), self._cache.pipeline(False) as pipeline:
+                for card, encoded in kept:
+                    pipeline.set(await self._key(card.id), encoded, ex=CACHED_SECONDS)
+                await pipeline.execute()
+        except Unavailable:
+            return
+        for card, _ in kept:
+            if not self._is_new(card):  # a notice came while it was being written
+                self._delete(card.id)
+
+    async def _key(self, card_id: int) -> str:
+        return f"{self._noun}:{await self._epochs.current()}:{card_id}"
+
+    def _delete(self, card_id: int) -> None:
+        self._to_delete.add(card_id)
+        if self._deleting is None or self._deleting.done():
+            self._deleting = asyncio.create_task(
+                self._delete_all(), name=f"cards.forget.{self._noun}"
+            )
+
+    async def _delete_all(self) -> None:
+        """Tell the cache, for as long as it takes: an old card there would be believed later."""
+        while self._to_delete:
+            some = list(islice(self._to_delete, DELETED_AT_ONCE))
+            self._to_delete.difference_update(some)
+            try:
+                async with self._cache_reach.bounded():
+                    await self._cache.delete(*[await self._key(each) for each in some])
+            except Unavailable:
+                self._to_delete.update(some)
+                await asyncio.sleep(1)
