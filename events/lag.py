@@ -1,7 +1,7 @@
 """How far behind a group is: what it was not given, what it holds, how old the oldest is."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from redis.exceptions import ResponseError
@@ -10,38 +10,41 @@ from events.ids import Position
 from events.log import Log, stream_key
 from runtime import metrics
 
+NOTICE_LIFE_SECONDS = 3_600
+
 
 class Lag(NamedTuple):
-    """Of one group on one stream. `seconds` is the age of the oldest entry not yet done."""
+    """Of one group on one stream. `oldest` is the first entry that is not yet done."""
 
     entries: int
     pending: int
-    seconds: float
+    oldest: Position | None
 
-
-NONE = Lag(0, 0, 0.0)
+    @property
+    def seconds(self) -> float:
+        """The age of the oldest entry not yet done."""
+        return max(time.time() - self.oldest.ms / 1000, 0.0) if self.oldest else 0.0
 
 
 async def lag_of(log: Log, group: str, topic: str, partition: int) -> Lag:
-    """Two or three short questions to the log; a stream or group that is not there has no lag."""
+    """Two or three short questions to the log; without a group, all of the stream is undone."""
     stream = stream_key(topic, partition)
     try:
         groups = await log.client.xinfo_groups(stream)
-    except ResponseError:
-        return NONE
+    except ResponseError:  # no stream yet, so nothing to do
+        return Lag(0, 0, None)
     found = next((each for each in groups if each["name"] == group.encode()), None)
     if found is None:
-        return NONE
-    oldest = []
+        undelivered = await log.client.xrange(stream, "-", "+", 1)
+        return Lag(await log.client.xlen(stream), 0, _first(undelivered))
+    oldest = None
     if pending := int(found["pending"]):
-        summary = await log.client.xpending(stream, group)
-        oldest.append(Position.parse(summary["min"]))
+        oldest = Position.parse((await log.client.xpending(stream, group))["min"])
     entries = int(found["lag"] or 0)
-    if entries:
+    if entries and oldest is None:
         after = b"(" + found["last-delivered-id"]
-        oldest += [Position.parse(i) for i, _ in await log.client.xrange(stream, after, "+", 1)]
-    age = time.time() - min(oldest).ms / 1000 if oldest else 0.0
-    return Lag(entries, pending, max(age, 0.0))
+        oldest = _first(await log.client.xrange(stream, after, "+", 1))
+    return Lag(entries, pending, oldest)
 
 
 async def publish_lag(log: Log, group: str, topics: Iterable[str]) -> None:
@@ -51,3 +54,24 @@ async def publish_lag(log: Log, group: str, topics: Iterable[str]) -> None:
         metrics.group_lag_entries.labels(group, topic).set(sum(lag.entries for lag in lags))
         metrics.group_pending.labels(group, topic).set(sum(lag.pending for lag in lags))
         metrics.group_lag_seconds.labels(group, topic).set(max(lag.seconds for lag in lags))
+
+
+async def trim_notices(log: Log, roles: Mapping[str, Iterable[str]]) -> None:
+    """Drop notices older than an hour that every role has applied.
+
+    A notice stands in for a row until the row is written, so it outlives any backlog.
+    """
+    for partition in range(log.partitions):
+        seconds, _ = await log.client.time()
+        bound = Position((seconds - NOTICE_LIFE_SECONDS) * 1000, 0)
+        for role, topics in roles.items():
+            for topic in topics:
+                oldest = (await lag_of(log, role, topic, partition)).oldest
+                bound = min(bound, oldest or bound)
+        await log.client.xtrim(
+            stream_key("notices", partition), minid=str(bound), approximate=False
+        )
+
+
+def _first(entries: list[tuple[bytes, object]]) -> Position | None:
+    return Position.parse(entries[0][0]) if entries else None

@@ -1,0 +1,48 @@
+import time
+
+from events.claims import ensure_group
+from events.ids import Position, shard_of
+from events.lag import Lag, lag_of, trim_notices
+from events.log import stream_key
+from events.posts import PostDeleted
+
+ROLES = {"posts": ["posts"]}
+
+
+async def test_lag_counts_what_was_not_given_and_what_is_not_done(log, register, log_client):
+    """Undelivered entries are lag, delivered ones pending; the oldest undone gives the age."""
+    ada = await register("ada")
+    partition = shard_of(ada) % 8
+    stream = stream_key("posts", partition)
+    first, second = [await log.append(PostDeleted(post_id=n), actor=ada) for n in (1, 2)]
+    assert await lag_of(log, "posts", "posts", partition) == Lag(2, 0, first.position)
+
+    await ensure_group(log_client, stream, "posts")
+    assert await lag_of(log, "posts", "posts", partition) == Lag(2, 0, first.position)
+    await log_client.xreadgroup("posts", "one", {stream: ">"}, count=1)
+    assert await lag_of(log, "posts", "posts", partition) == Lag(1, 1, first.position)
+    await log_client.xack(stream, "posts", str(first.position))
+    assert await lag_of(log, "posts", "posts", partition) == Lag(1, 0, second.position)
+
+
+async def test_a_notice_outlives_any_backlog(log, register, log_client):
+    """An hour old and applied by every role: trimmed. Not applied by one: kept."""
+    ada = await register("ada")
+    partition = shard_of(ada) % 8
+    stream, notices = stream_key("posts", partition), stream_key("notices", partition)
+    old = str(Position(int(time.time() * 1000) - 4_000_000, 0))
+    await log_client.xadd(stream, {"type": "post.deleted"}, id=old)
+    await log_client.xadd(notices, {"type": "post.deleted"}, id=old)
+    fresh = await log.append(PostDeleted(post_id=1), actor=ada)
+
+    await ensure_group(log_client, stream, "posts")
+    await trim_notices(log, ROLES)
+    assert await log_client.xlen(notices) == 2
+    await log_client.xreadgroup("posts", "one", {stream: ">"})
+    await trim_notices(log, ROLES)
+    assert await log_client.xlen(notices) == 2
+    await log_client.xack(stream, "posts", old)
+    await trim_notices(log, ROLES)
+
+    [(kept, _)] = await log_client.xrange(notices)
+    assert kept.decode() == str(fresh.position)
