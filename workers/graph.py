@@ -19,7 +19,7 @@ from stores.follows import EdgeRow
 from stores.profiles import lock_accounts, move_counters
 from workers.site import Site
 
-ANNOUNCED_AT_ONCE = 32
+ANNOUNCED_AT_ONCE = 16  # half of the connections a process opens to the log
 WAITING_PAGE = 500
 
 Edge = tuple[int, int]  # follower, followee
