@@ -181,21 +181,32 @@ def wait_until(
     is_there: Callable[[], bool], name: str, site: Site, supervisord: Supervisord
 ) -> None:
     deadline = time.monotonic() + START_SECONDS
+    pids: dict[str, int] = {}
     while not is_there():
         if supervisord.poll() is not None:
             raise StartError(f"supervisord ended:\n{tail(site.place.var / 'logs/supervisord.out')}")
-        # Programs wait for engines by themselves, so one that exits has something to say.
-        failed = [
-            each
-            for each in (site.supervisor.processes() if site.supervisor.answers() else [])
-            if each.program == name and each.state in ("BACKOFF", "EXITED", "FATAL")
-        ]
         late = time.monotonic() > deadline
-        if failed or late:
-            logs = (site.place.var / "logs").glob(f"{name}*.log")
+        if late or has_ended(site, name, pids):
             reason = f"is not ready after {START_SECONDS} s" if late else "ended by itself"
+            logs = (site.place.var / "logs").glob(f"{name}*.log")
             raise StartError(f"{name} {reason}:\n" + "\n".join(map(tail, sorted(logs))))
         time.sleep(POLL_SECONDS)
+
+
+def has_ended(site: Site, name: str, pids: dict[str, int]) -> bool:
+    """Whether a process of the program exited, even if supervisord has started it again since.
+
+    Programs wait for engines by themselves, so one that exits has something to say.
+    """
+    if not site.supervisor.answers():
+        return False
+    for each in site.supervisor.processes():
+        if each.program == name:
+            if each.state in ("BACKOFF", "EXITED", "FATAL"):
+                return True
+            if each.pid and pids.setdefault(each.name, each.pid) != each.pid:
+                return True
+    return False
 
 
 def tail(path: Path) -> str:
