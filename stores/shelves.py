@@ -18,12 +18,15 @@ from stores.lru import Lru
 from stores.reach import Reach
 
 CACHED_SECONDS = 86_400
+# Of a card that a notice made old: less than notices are kept, so it is gone before they are. Until
+# then it is what can be shown while Postgres is away.
+OLD_SECONDS = 3_000
 # What notices made old must not come back while a projection lags, and it may lag for hours.
 MOST_WANTED = 100_000
 CLOSING_SECONDS = 1.0
 CACHE_SECONDS = 0.5
 DATABASE_SECONDS = 2.0
-DELETED_AT_ONCE = 200
+AGED_AT_ONCE = 200
 
 
 class Card(Protocol):
@@ -66,8 +69,8 @@ class Shelf(Generic[C]):
         self._epochs = epochs
         self._memory: Lru[int, C] = Lru(memory_bytes)
         self._wanted: OrderedDict[int, int] = OrderedDict()
-        self._to_delete: set[int] = set()
-        self._deleting: asyncio.Task[None] | None = None
+        self._to_age: set[int] = set()
+        self._aging: asyncio.Task[None] | None = None
         self._cache_reach = Reach("cache-unavailable", CACHE_SECONDS, epochs.doubt)
         self._database_reach = Reach("metadata-unavailable", DATABASE_SECONDS)
 
@@ -106,7 +109,7 @@ class Shelf(Generic[C]):
         return found | read, True
 
     def forget(self, card_id: int, version: int) -> None:
-        """Keep nothing older than `version`, here or in the cache."""
+        """Believe nothing older than `version`, from here or from the cache."""
         remembered = self._memory.get(card_id)
         if remembered is not None and remembered.version < version:
             self._memory.drop(card_id)
@@ -115,13 +118,13 @@ class Shelf(Generic[C]):
             self._wanted.move_to_end(card_id)
         if len(self._wanted) > MOST_WANTED:
             self._wanted.popitem(last=False)
-        self._delete(card_id)
+        self._age(card_id)
 
     async def close(self) -> None:
-        """Wait until the cache has forgotten too, unless it is away."""
-        if self._deleting is not None:
+        """Wait until the cache knows what is old, unless it is away."""
+        if self._aging is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._deleting, CLOSING_SECONDS)
+                await asyncio.wait_for(self._aging, CLOSING_SECONDS)
 
     def _is_new(self, card: C) -> bool:
         return card.whole and card.version >= self._wanted.get(card.id, 0)
@@ -160,26 +163,26 @@ class Shelf(Generic[C]):
             return
         for card, _ in kept:
             if not self._is_new(card):  # a notice came while it was being written
-                self._delete(card.id)
+                self._age(card.id)
 
     async def _key(self, card_id: int) -> str:
         return f"{self._noun}:{await self._epochs.current()}:{card_id}"
 
-    def _delete(self, card_id: int) -> None:
-        self._to_delete.add(card_id)
-        if self._deleting is None or self._deleting.done():
-            self._deleting = asyncio.create_task(
-                self._delete_all(), name=f"cards.forget.{self._noun}"
-            )
+    def _age(self, card_id: int) -> None:
+        self._to_age.add(card_id)
+        if self._aging is None or self._aging.done():
+            self._aging = asyncio.create_task(self._age_all(), name=f"cards.forget.{self._noun}")
 
-    async def _delete_all(self) -> None:
-        """Tell the cache, for as long as it takes: an old card there would be believed later."""
-        while self._to_delete:
-            some = list(islice(self._to_delete, DELETED_AT_ONCE))
-            self._to_delete.difference_update(some)
+    async def _age_all(self) -> None:
+        """Tell the cache, for as long as it takes: a new gateway would believe an old card."""
+        while self._to_age:
+            some = list(islice(self._to_age, AGED_AT_ONCE))
+            self._to_age.difference_update(some)
             try:
-                async with self._cache_reach.bounded():
-                    await self._cache.delete(*[await self._key(each) for each in some])
+                async with self._cache_reach.bounded(), self._cache.pipeline(False) as pipeline:
+                    for each in some:
+                        pipeline.expire(await self._key(each), OLD_SECONDS, lt=True)
+                    await pipeline.execute()
             except Unavailable:
-                self._to_delete.update(some)
+                self._to_age.update(some)
                 await asyncio.sleep(1)

@@ -146,9 +146,9 @@ async def test_a_post_without_its_row_comes_later(site):
 
     assert await fanout.plan_fanout(site, [known, unknown, newer]) == [unknown, newer]
 
-    await publications.write_deletions(site.database, [(known.event.post_id, ADA)])
+    await publications.write_deletions(site.database, [known.event.post_id])
     gone = await commit_post(site.database, ms=3)
-    await publications.write_deletions(site.database, [(gone.event.post_id, ADA)])
+    await publications.write_deletions(site.database, [gone.event.post_id])
     assert await fanout.plan_fanout(site, [known, gone]) == []
     assert await ids_of(site) == [known.event.post_id]
 
