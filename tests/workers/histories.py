@@ -73,6 +73,19 @@ def happened(event: Event, actor: int, moment: int) -> Delivery[Any]:
     )
 
 
+def wished(follower: int, followee: int, moment: int) -> Delivery[FollowRequested]:
+    return happened(FollowRequested(followee_id=followee), follower, moment)
+
+
+def withdrawn(follower: int, followee: int, moment: int) -> Delivery[Unfollowed]:
+    return happened(Unfollowed(followee_id=followee), follower, moment)
+
+
+def accepted(wish: Delivery[FollowRequested], moment: int) -> Delivery[FollowAccepted]:
+    event = FollowAccepted(follower_id=wish.actor, wish_version=wish.id)
+    return happened(event, wish.event.followee_id, moment)
+
+
 def staged(name: str = "a") -> StagedPhoto:
     return StagedPhoto(key=f"staging/{name}", sha256=name * 64, size_bytes=1)
 

@@ -5,10 +5,11 @@ import random
 import pytest
 
 from events.accounts import ProfileEdited
-from events.graph import FollowAccepted, FollowRequested, Unfollowed
+from events.graph import FollowAccepted
 from stores.accounts import account_by_id
 from stores.follows import holds, wish_of
 from tests.workers.histories import (
+    accepted,
     announcements,
     assert_counted,
     deliver,
@@ -18,6 +19,8 @@ from tests.workers.histories import (
     new_site,
     registered,
     settle_aloud,
+    wished,
+    withdrawn,
 )
 from workers.graph import open_doors, record_wishes
 
@@ -39,19 +42,6 @@ async def bob(site):
     opened = registered("bob", 2)
     await deliver(site, opened)
     return opened.actor
-
-
-def wished(follower, followee, moment):
-    return happened(FollowRequested(followee_id=followee), follower, moment)
-
-
-def withdrawn(follower, followee, moment):
-    return happened(Unfollowed(followee_id=followee), follower, moment)
-
-
-def accepted(wish, moment):
-    event = FollowAccepted(follower_id=wish.actor, wish_version=wish.id)
-    return happened(event, wish.event.followee_id, moment)
 
 
 def privacy(account, private, moment):
