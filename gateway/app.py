@@ -6,7 +6,18 @@ from typing import Literal
 
 from aiohttp import web
 
-from gateway import accounts, commands, docs, following, openapi, sessions
+from gateway import (
+    accounts,
+    commands,
+    docs,
+    feed,
+    following,
+    media,
+    openapi,
+    posts,
+    sessions,
+    uploads,
+)
 from gateway.canonical import every_request, finish_headers
 from gateway.guarding import guarded, misdirected
 from gateway.keys import SETTINGS
@@ -16,7 +27,7 @@ from runtime.settings import Settings
 
 Role = Literal["read", "write", "all"]
 
-MODULES = (accounts, sessions, commands, following, openapi, docs)
+MODULES = (accounts, sessions, commands, following, uploads, posts, media, feed, openapi, docs)
 
 
 def build_app(settings: Settings, role: Role) -> web.Application:

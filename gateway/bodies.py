@@ -5,7 +5,7 @@ import re
 from typing import Any, TypeVar
 
 import msgspec
-from aiohttp import web
+from aiohttp import ClientPayloadError, web
 
 from events.idempotency import Idempotency
 from runtime.errors import HeliographError, Invalid, Malformed, TooLarge, UnsupportedMedia
@@ -42,19 +42,21 @@ def refuse_other_than(request: web.Request, content_type: str) -> None:
         raise UnsupportedMedia("unsupported-media", "send the body without Content-Encoding")
 
 
-async def read_bytes(request: web.Request, max_bytes: int, seconds: float = SECONDS) -> bytes:
+async def read_bytes(request: web.Request, max_bytes: int) -> bytes:
     """The whole body, if it is within its size and arrives in time."""
     if (request.content_length or 0) > max_bytes:
         raise too_large(max_bytes)
     raw = bytearray()
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(SECONDS):
             while chunk := await request.content.readany():
                 raw += chunk
                 if len(raw) > max_bytes:
                     raise too_large(max_bytes)
     except TimeoutError:
-        raise TooSlow("too-slow", f"the body did not arrive within {seconds:g} s") from None
+        raise TooSlow("too-slow", f"the body did not arrive within {SECONDS:g} s") from None
+    except (ClientPayloadError, ConnectionError):
+        raise Malformed("cut-short", "the body ended before its length") from None
     return bytes(raw)
 
 

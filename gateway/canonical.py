@@ -103,8 +103,9 @@ async def finish_headers(request: web.Request, response: web.StreamResponse) -> 
     headers["X-Request-Id"] = request[REQUEST_ID]
     headers.update(HEADERS)
     headers.setdefault("Cache-Control", "no-store")
-    if request.get(DEGRADED):
-        headers["Heliograph-Degraded"] = ", ".join(request[DEGRADED])
+    degraded = request.get(DEGRADED)
+    if degraded:
+        headers["Heliograph-Degraded"] = ", ".join(degraded)
 
 
 def request_id_of(request: web.Request) -> str:

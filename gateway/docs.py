@@ -108,8 +108,8 @@ td, th { padding: .1rem 1rem .1rem 0; vertical-align: top } h3 { margin: 2rem 0 
 <h1>Heliograph HTTP API</h1>
 <p>JSON in UTF-8. Ids are decimal strings, times RFC 3339 UTC. Send <code>Authorization: Bearer
 &lt;token&gt;</code>, which signing up or in gives. Commands answer 202 once they are durable; their
-effects follow within moments, and <code>GET /v1/commands/{event}?wait=10</code> tells when. The same
-as <a href="/openapi.json">OpenAPI 3.1</a>.</p>
+effects follow within moments, and <code>GET /v1/commands/{event}?wait=10</code> tells when. The
+same as <a href="/openapi.json">OpenAPI 3.1</a>.</p>
 <h2>Requests</h2>
 OPERATIONS
 <h2>Structures</h2>

@@ -6,9 +6,10 @@ from aiohttp import web
 
 from events.graph import FollowRequested, GraphEvent, Unfollowed
 from events.ids import Address, position_of, shard_of
+from events.lag import lag_of
 from gateway.answers import accepted, json_answer, page
 from gateway.cursors import cursor_of, encode_cursor, limit_of
-from gateway.keys import LOG, NOTICES, REQUEST_ID, SETTINGS, viewer_of
+from gateway.keys import LOG, REQUEST_ID, SETTINGS, viewer_of
 from gateway.metadata import account_named, metadata
 from gateway.paths import username_in_path
 from gateway.profiles import Account, account_of, profile_named, refuse_unless_shown_to
@@ -17,6 +18,8 @@ from runtime.errors import Invalid, Unavailable
 from stores.accounts import STRANGERS, accounts_by_ids, viewer_relations
 from stores.database import Database
 from stores.follows import followers_page, following_page, wish_of
+
+ROLE = "graph"  # the group that folds wishes into rows
 
 People = Callable[[Database, int, int | None, int], Awaitable[list[tuple[int, int]]]]
 
@@ -59,7 +62,15 @@ async def followee(request: web.Request) -> int:
 
 
 async def standing_wish(request: web.Request, follower_id: int, followee_id: int) -> int:
-    """The version of a wish that stands and was not refused; 0 when we know of none."""
+    """The version of a wish that stands and was not refused; 0 when we know of none.
+
+    Only a row that nothing in the log may still change is believed: a withdrawal on its way would
+    otherwise swallow the wish that came after it.
+    """
+    partition = shard_of(follower_id) % request.app[SETTINGS].partitions
+    lag = await lag_of(request.app[LOG], ROLE, FollowRequested.TOPIC, partition)
+    if lag.entries or lag.pending:
+        return 0
     try:
         async with metadata(request) as db:
             row = await wish_of(db, follower_id, followee_id)
@@ -68,9 +79,7 @@ async def standing_wish(request: web.Request, follower_id: int, followee_id: int
     if row is None or not row.wish:
         return 0
     refused = row.accepted is False and row.accepted_wish >= row.wish_version
-    heard = request.app[NOTICES].edge(follower_id, followee_id)
-    withdrawn = heard is not None and heard.withdrawn_version > row.wish_version
-    return 0 if refused or withdrawn else row.wish_version
+    return 0 if refused else row.wish_version
 
 
 async def record(request: web.Request, event: GraphEvent) -> web.Response:

@@ -64,7 +64,7 @@ def accepts(header: str, kind: str) -> bool:
     for media_range in header.split(","):
         name, *parameters = (part.strip().lower() for part in media_range.split(";"))
         quality = next((each[2:].strip() for each in parameters if each.startswith("q=")), "1")
-        verdicts[name] = quality.rstrip("0").rstrip(".") != ""
+        verdicts[name] = quality.strip("0.") != ""
     ranges = (kind, f"{family}/*", "*/*")
     if kind == "*/*":  # photos: the address already names the format
         return True

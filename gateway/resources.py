@@ -1,25 +1,32 @@
 """What the app opens when it starts and closes when it ends, one function each."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from typing import Any
 
 from aiohttp import web
+from redis.exceptions import ResponseError
 
-from events.log import Log
+from events.ids import Position
+from events.log import Log, stream_key
 from events.notices import follow_notices
-from gateway.keys import LOG, NOTICES, PASSWORDS, READER, SETTINGS, TOKENS
+from gateway.caching import open_caching
+from gateway.keys import LOG, NOTICES, OBJECTS, PASSWORDS, READER, SETTINGS, TOKENS
 from gateway.notices import Notices
 from gateway.passwords import Passwords
 from gateway.tokens import Tokens
+from gateway.uploads import IN_FLIGHT, InFlight
 from runtime.connections import open_blocking_log, open_database, open_redis
 from runtime.loglines import log
 from runtime.outages import is_outage
+from stores.objects import Objects
 
 LOG_CONNECTIONS = 64
 LOG_REPLY_SECONDS = 1.8  # no request waits longer than 2 s on a dead engine
 READER_CONNECTIONS = 16
 RETRY_SECONDS = 0.5
+FORGET_SECONDS = 60.0
 
 
 async def open_log(app: web.Application) -> AsyncIterator[None]:
@@ -43,8 +50,17 @@ async def open_reader(app: web.Application) -> AsyncIterator[None]:
     app[READER].terminate()  # only reads: nothing is lost, and a stalled server is not waited for
 
 
+async def open_objects(app: web.Application) -> AsyncIterator[None]:
+    """Photos, and how many uploads may be under way at once."""
+    app[IN_FLIGHT] = InFlight()
+    async with Objects(app[SETTINGS].objects_url) as objects:
+        app[OBJECTS] = objects
+        yield
+
+
 async def open_gate(app: web.Application) -> AsyncIterator[None]:
-    """What checks who asks: tokens and passwords."""
+    """What checks who asks: tokens, passwords, and what was revoked."""
+    app[NOTICES] = Notices()
     app[TOKENS] = Tokens(app[SETTINGS].secret.reveal().encode())
     app[PASSWORDS] = Passwords()
     yield
@@ -52,15 +68,17 @@ async def open_gate(app: web.Application) -> AsyncIterator[None]:
 
 
 async def hear_notices(app: web.Application) -> AsyncIterator[None]:
-    """Follow the notices for as long as the app runs; it serves nobody before it caught up."""
-    app[NOTICES] = Notices()
+    """Follow the notices for as long as the app runs; it recognises nobody before it caught up."""
     stopping = asyncio.Event()
-    hearing = asyncio.create_task(hear(app, stopping), name="notices")
+    tasks = [
+        asyncio.create_task(hear(app, stopping), name="notices"),
+        asyncio.create_task(forget(app), name="notices.forget"),
+    ]
     yield
     stopping.set()
-    hearing.cancel()
-    with suppress(asyncio.CancelledError):
-        await hearing
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def hear(app: web.Application, stopping: asyncio.Event) -> None:
@@ -84,9 +102,38 @@ async def hear_until_stopped(app: web.Application, stopping: asyncio.Event) -> N
     def caught_up() -> None:
         notices.ready = True
 
-    notices.revoke(await app[LOG].revocations())
+    notices.revocations.load(await app[LOG].revocations())
     async with open_blocking_log(settings, connections=2 * settings.partitions) as blocking:
         await follow_notices(app[LOG], blocking, stopping, notices.hear, caught_up)
 
 
-RESOURCES = (open_log, open_reader, open_gate, hear_notices)
+async def forget(app: web.Application) -> None:
+    """Once a minute, drop what the log no longer keeps."""
+    while True:
+        await asyncio.sleep(FORGET_SECONDS)
+        try:
+            await forget_once(app)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            log().warning("notices.kept", reason=str(error))
+
+
+async def forget_once(app: web.Application) -> None:
+    """What is not in the stream of notices any more is in every row."""
+    oldest = {}
+    for partition in range(app[SETTINGS].partitions):
+        try:
+            found: Any = await app[LOG].client.xinfo_stream(stream_key("notices", partition))
+        except ResponseError:  # no notice yet
+            continue
+        if found["first-entry"]:
+            oldest[partition] = Position.parse(found["first-entry"][0])
+        else:
+            last = Position.parse(found["last-generated-id"])
+            oldest[partition] = Position(last.ms, last.sequence + 1)
+    app[NOTICES].forget_before(oldest)
+    app[NOTICES].revocations.forget_expired(time.time_ns() // 1_000_000)
+
+
+RESOURCES = (open_log, open_reader, open_gate, open_caching, open_objects, hear_notices)

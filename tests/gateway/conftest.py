@@ -1,31 +1,37 @@
-"""A gateway in the test's own process, on the engines of the session, and a client for it."""
+"""A gateway on the engines of the session, and workers that run when told to."""
 
-import asyncio
-from contextlib import asynccontextmanager
+import itertools
+from contextlib import AsyncExitStack
 
-import aiohttp
 import pytest
 
-from gateway.app import build_app
-from gateway.keys import NOTICES
-from gateway.listening import listening
-
-
-@asynccontextmanager
-async def serving(settings, role="all"):
-    """A client bound to a gateway of this role, once it knows revocations."""
-    app = build_app(settings, role)
-    async with listening(app, port=0) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with asyncio.timeout(10):
-            while not app[NOTICES].ready:
-                await asyncio.sleep(0.01)
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client:
-            client.app = app
-            yield client
+from runtime.connections import open_blocking_log
+from tests.gateway.serving import serving
+from workers.process import open_site, readers_of
+from workers.subscriptions import EFFECTS, SUBSCRIPTIONS
 
 
 @pytest.fixture
-async def gateway(settings):
-    async with serving(settings) as client:
-        yield client
+async def gateway(settings, clean_site):
+    async with serving(settings) as served:
+        yield served
+
+
+@pytest.fixture
+async def settle(settings, clean_site):
+    """Run the workers that write rows until nothing moves."""
+    async with AsyncExitStack() as stack:
+        blocking = await stack.enter_async_context(open_blocking_log(settings))
+        clock = itertools.count(0, 100)
+        readers = []
+        for role in SUBSCRIPTIONS.keys() - EFFECTS:
+            site = await stack.enter_async_context(open_site(settings, role))
+            readers += readers_of(role, settings, site, blocking, clock=lambda: next(clock))
+
+        async def drain():
+            for _ in range(100):
+                if not any([await reader.step() for reader in readers]):
+                    return
+            pytest.fail("did not settle")
+
+        yield drain
