@@ -21,6 +21,7 @@ from runtime.outages import is_outage
 BLOCK_MS = 1_000  # also the longest an idle reader delays a shutdown
 UNKNOWN_TYPE_SECONDS = 3_600  # a newer worker may be on its way
 UNKNOWN_TYPE_PAUSE_SECONDS = 30.0
+MISSING_SECONDS = 3_600  # what an event depends on is buried itself, or was never recorded
 LATER_SECONDS = 0.2
 OUTAGE_SECONDS = 1.0
 
@@ -151,6 +152,9 @@ class Reader:
             match outcome:
                 case Done():
                     done.append(entry_id)
+                case Later() if leases.waits(entry_id, now) > MISSING_SECONDS:
+                    await self._bury(entry_id, "dependency-missing", "")
+                    buried += 1
                 case Later():
                     leases.again(entry_id, now, wait_seconds=LATER_SECONDS)
                 case Poison() if leases.held[entry_id].attempts < self.limits.attempts:

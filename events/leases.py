@@ -22,6 +22,8 @@ class Held:
     attempts: int = 1
     counted: bool = True
     """Whether the coming attempt is already on the server's delivery counter."""
+    waiting_since: float | None = None
+    """When it was first found to depend on what is not there."""
 
 
 @dataclass(slots=True)
@@ -53,6 +55,12 @@ class Leases:
     def again(self, entry_id: bytes, now: float, *, wait_seconds: float) -> None:
         """Wait for another try that does not count as an attempt."""
         self.held[entry_id].due = now + wait_seconds
+
+    def waits(self, entry_id: bytes, now: float) -> float:
+        """Seconds for which this one has been waiting for what it depends on."""
+        held = self.held[entry_id]
+        held.waiting_since = now if held.waiting_since is None else held.waiting_since
+        return now - held.waiting_since
 
     def failed(self, entry_id: bytes, now: float) -> None:
         """The attempt counts; back off before the next."""

@@ -40,6 +40,7 @@ class RoundTrip:
         deadline = time.monotonic() + PATIENCE_SECONDS
         perhaps_recorded = False
         while True:
+            unknown = False
             try:
                 connection = await self._connected(deadline)
             except LOST:
@@ -56,11 +57,13 @@ class RoundTrip:
                     raise _given_up(perhaps_recorded) from None
                 await asyncio.sleep(PAUSE_SECONDS)
             except ResponseError as error:
-                if not is_unknown_function(error):
+                unknown = is_unknown_function(error)
+                if not unknown:
                     raise _refusal(error) from error
-                await self._functions.load(self._client)
             finally:
                 await self._pool.release(connection)
+            if unknown:  # only now: whoever loads needs a connection too
+                await self._functions.load(self._client)
 
     async def _connected(self, deadline: float) -> Any:
         async with asyncio.timeout(max(deadline - time.monotonic(), 0.05)):

@@ -253,6 +253,22 @@ async def test_what_must_come_later_is_kept_and_its_neighbours_are_done(reader, 
     assert (seen, await pending()) == ([1, 3, 2], 0)
 
 
+async def test_what_never_comes_is_not_waited_for_for_ever(reader, delete, pending, dead):
+    """After an hour of waiting the event is buried, to be retried once its cause is mended."""
+
+    async def never(_site, batch):
+        return list(batch)
+
+    await delete(1)
+    clock = Clock()
+    one = reader(never, clock=clock)
+    for _ in range(3):
+        await one.step()
+        clock.now += 3_000
+    assert await pending() == 0
+    assert [letter["reason"] for letter in (await dead()).values()] == ["dependency-missing"]
+
+
 async def test_in_flight_is_bounded(reader, delete):
     """While too much waits, nothing new is claimed."""
 

@@ -7,8 +7,9 @@ from events.accounts import AccountRegistered, PasswordChanged, ProfileEdited, S
 from events.graph import FollowRequested
 from events.idempotency import Idempotency
 from events.ids import Address, Position, make_id, position_of, shard_of, shard_of_username
-from events.log import stream_key
+from events.log import Log, stream_key
 from events.posts import PostDeleted
+from runtime.connections import open_redis
 from runtime.errors import Conflict, Forbidden, Unavailable
 
 
@@ -100,9 +101,14 @@ async def test_positions_rise_over_all_topics_and_chain(log, register, log_clien
     """Within a partition no position repeats, and every entry names the one before it."""
     ada = await register("ada")
     partition = shard_of(ada) % 8
-    appends = [log.append(FollowRequested(followee_id=n), actor=ada) for n in range(1500)]
-    appends += [log.append(PostDeleted(post_id=n), actor=ada) for n in range(1500)]
-    positions = [each.position for each in await asyncio.gather(*appends)]
+    positions = []
+    for start in range(0, 1500, 50):
+        appends = [
+            log.append(event, actor=ada)
+            for n in range(start, start + 50)
+            for event in (FollowRequested(followee_id=n), PostDeleted(post_id=n))
+        ]
+        positions += [each.position for each in await asyncio.gather(*appends)]
 
     assert len(set(positions)) == 3000
     assert max(position.sequence for position in positions) < 1024
@@ -215,3 +221,13 @@ def test_what_is_no_position_is_refused(text):
     """Only `<digits>-<digits>` is a position."""
     with pytest.raises(ValueError):
         Position.parse(text)
+
+
+async def test_a_fresh_server_learns_the_functions_under_load(settings, log_client):
+    """Many first appends at once, over few connections: all of them are recorded."""
+    await log_client.function_flush()
+    async with open_redis(settings.log_url, 2, 5) as few:
+        fresh = Log(few, partitions=8, secret=settings.secret.reveal().encode())
+        names = [AccountRegistered(username=f"user{n}") for n in range(40)]
+        appended = await asyncio.gather(*(fresh.register(each) for each in names))
+    assert len({each.id for each in appended}) == 40
