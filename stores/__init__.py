@@ -1,1 +1,1 @@
-"""One module per noun: the SQL, feed keys and object keys of what Heliograph keeps. Never publishes."""
+"""One module per noun: the SQL, feed keys and object keys of what is kept. Never publishes."""

@@ -114,6 +114,12 @@ class Api:
 
 
 @pytest.fixture
+def settings(settings):
+    """Two partitions tell a story as well as eight, and settle faster."""
+    return settings.replace(partitions=2, decoders=1)
+
+
+@pytest.fixture
 async def api(settings, clean_site):
     """A gateway that serves reads and commands, as `--role all` does."""
     app = build_app(settings, "all")
