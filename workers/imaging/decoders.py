@@ -30,6 +30,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 _ANSWERS: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 _LENGTH_BYTES = 4
 _START_SECONDS = 30
+_DYING_SECONDS = 5
 
 
 class Decoders:
@@ -151,7 +152,9 @@ class Child:
         except TimeoutError:
             raise Died(TOO_COMPLEX) from None
         except (asyncio.IncompleteReadError, ConnectionError):
-            await self.end()
+            with suppress(TimeoutError):  # unkilled, so that its exit status tells why
+                async with asyncio.timeout(_DYING_SECONDS):
+                    await self.process.wait()
             exceeded = self.process.returncode == -SIGXCPU
             raise Died(TOO_COMPLEX if exceeded else UNDECODABLE) from None
 
@@ -162,6 +165,7 @@ class Child:
     async def end(self) -> None:
         """End the process, whatever it does: it keeps nothing that could be lost."""
         self._jobs.close()
-        with suppress(ProcessLookupError):
-            self.process.kill()
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                self.process.kill()
         await self.process.wait()
