@@ -41,9 +41,8 @@ def run_up() -> int:
 
 def stop() -> int:
     site = find_site(os.environ)
-    running = site.supervisor.answers()
     take_down(site)
-    print("Stopped" if running else f"Nothing runs in {site.place.var}")
+    print(f"Nothing of {site.place.var} runs now")
     return 0
 
 

@@ -4,6 +4,7 @@ import time
 import xmlrpc.client
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from supervisor.xmlrpc import SupervisorTransport
 SOCKET = "supervisor.sock"
 # supervisord's own fault codes.
 ALREADY_STARTED, NOT_RUNNING = 60, 70
+RUNNING = 1
 ENDED = ("STOPPED", "EXITED", "FATAL")
+
+UNREACHABLE = (OSError, HTTPException, xmlrpc.client.Error)
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -41,21 +45,24 @@ class Supervisor:
 
     def __init__(self, sockets: Path) -> None:
         self.socket = sockets / SOCKET
+
+    def ask(self, method: str, *arguments: object) -> Any:
+        """Call one of supervisord's methods, on a new connection: it may have been restarted."""
         transport = SupervisorTransport(serverurl=f"unix://{self.socket}")
-        self.remote: Any = xmlrpc.client.ServerProxy(
-            "http://localhost", transport=transport
-        ).supervisor
+        proxy = xmlrpc.client.ServerProxy("http://localhost", transport=transport)
+        try:
+            return getattr(proxy.supervisor, method)(*arguments)
+        finally:
+            transport.close()
 
     def answers(self) -> bool:
-        if not self.socket.exists():
-            return False
         try:
-            return bool(self.remote.getState()["statecode"] == 1)
-        except (OSError, xmlrpc.client.Error):
+            return bool(self.ask("getState")["statecode"] == RUNNING)
+        except UNREACHABLE:
             return False
 
     def pid(self) -> int:
-        return int(self.remote.getPID())
+        return int(self.ask("getPID"))
 
     def processes(self) -> list[Process]:
         return [
@@ -67,7 +74,7 @@ class Supervisor:
                 description=found["description"],
                 log=found["stdout_logfile"],
             )
-            for found in self.remote.getAllProcessInfo()
+            for found in self.ask("getAllProcessInfo")
         ]
 
     def start(self, program: str) -> None:
@@ -75,7 +82,7 @@ class Supervisor:
         for process in self.processes():
             if process.program == program:
                 with unless(ALREADY_STARTED):
-                    self.remote.startProcess(process.full_name, False)
+                    self.ask("startProcess", process.full_name, False)
 
     def stop(self, programs: Iterable[str]) -> None:
         """Stop every process of the programs side by side; returns when all have ended."""
@@ -83,14 +90,14 @@ class Supervisor:
         for process in self.processes():
             if process.program in wanted and process.state not in ENDED:
                 with unless(NOT_RUNNING):
-                    self.remote.stopProcess(process.full_name, False)
+                    self.ask("stopProcess", process.full_name, False)
         # supervisord kills what outlives its stopwaitsecs, so this ends.
         while any(each.state not in ENDED for each in self.processes() if each.program in wanted):
             time.sleep(0.05)
 
     def shut_down(self) -> None:
-        with suppress(OSError, xmlrpc.client.Error):
-            self.remote.shutdown()
+        with suppress(*UNREACHABLE):
+            self.ask("shutdown")
 
 
 @contextmanager
