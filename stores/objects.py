@@ -140,7 +140,10 @@ class Objects:
         headers = {"If-None-Match": "*", "Content-Type": content_type}
         body = partial(pieces_in, source)
         try:
-            async with self._bucket.sent("PUT", key, headers, body, size_of(source)):
+            async with (
+                self._uploading,
+                self._bucket.sent("PUT", key, headers, body, size_of(source)),
+            ):
                 return True
         except AlreadyThere:
             return False

@@ -1,0 +1,60 @@
+"""Dead, stalled or strange object storage is told soon, and never taken for an answer."""
+
+import asyncio
+import socket
+import time
+
+import pytest
+
+from runtime.errors import Unavailable
+from stores.objects import Objects
+
+
+async def one_chunk():
+    yield b"photo"
+
+
+async def test_storage_that_refuses_is_told_at_once(settings):
+    """With nobody listening, every operation says so immediately."""
+    async with Objects(f"http://key:secret@127.0.0.1:{free_port()}/none") as dead:
+        started = time.monotonic()
+        assert not await dead.alive()
+        with pytest.raises(Unavailable) as refusal:
+            await dead.stage(one_chunk())
+        with pytest.raises(Unavailable):
+            await dead.read("any")
+        with pytest.raises(Unavailable):
+            [each async for each in dead.list("any")]
+        await dead.discard(["any"])
+
+        assert refusal.value.code == "objects-unavailable"
+        assert refusal.value.retry_after >= 1
+        assert time.monotonic() - started < 4
+    async with Objects(settings.objects_url) as living:
+        assert await living.alive()
+
+
+async def test_storage_that_is_silent_is_not_waited_for():
+    """An engine that takes calls and never answers is known as dead within two seconds."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        async with Objects(f"http://key:secret@127.0.0.1:{port}/none") as stalled:
+            started = time.monotonic()
+            answers = await asyncio.gather(*(stalled.alive() for _ in range(50)))
+
+            assert not any(answers)
+            assert time.monotonic() - started < 2
+
+
+async def test_a_wrong_secret_is_an_outage_not_an_answer(settings):
+    """When storage refuses our signature nothing is taken for missing: work waits."""
+    user, _, rest = settings.objects_url.partition(":")[2].partition(":")
+    async with Objects(f"http:{user}:wrong@{rest.rpartition('@')[2]}") as stranger:
+        with pytest.raises(Unavailable):
+            await stranger.read("any")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
