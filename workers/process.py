@@ -4,23 +4,20 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from events.claims import ensure_group
 from events.consumer import Limits, Reader
-from events.lag import publish_lag, trim_notices
 from events.log import Log, stream_key
 from runtime.connections import open_blocking_log, open_cache, open_database, open_log
 from runtime.functions import Client
-from runtime.outages import is_outage
 from runtime.settings import Settings
 from stores.feeds import Feeds
 from stores.objects import Objects
+from workers.house import keep_house
 from workers.imaging.decoders import Decoders
 from workers.site import Darkroom, Site
 from workers.subscriptions import EFFECTS, SUBSCRIPTIONS, topics_of
-
-HOUSE_SECONDS = 10.0
 
 
 def log_of(settings: Settings, client: Client) -> Log:
@@ -103,23 +100,9 @@ async def work(settings: Settings, role: str, number: int, stopping: asyncio.Eve
         open_blocking_log(settings, connections=streams) as blocking,
         asyncio.TaskGroup() as tasks,
     ):
-        tasks.create_task(keep_house(site.log, role, stopping), name=f"{role} house")
+        tasks.create_task(keep_house(site, role, stopping), name=f"{role} house")
         for reader in readers_of(role, settings, site, blocking, number=number):
             tasks.create_task(reader.run(stopping), name=f"{role} {reader.claims.stream}")
-
-
-async def keep_house(log: Log, role: str, stopping: asyncio.Event) -> None:
-    """Publish how far behind the role is; trim the notices, as any process may at any time."""
-    roles = {each: topics_of(each) for each in SUBSCRIPTIONS}
-    while not stopping.is_set():
-        try:
-            await publish_lag(log, role, roles[role])
-            await trim_notices(log, roles)
-        except Exception as error:
-            if not is_outage(error):
-                raise
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), HOUSE_SECONDS)
 
 
 async def create_groups(settings: Settings) -> int:

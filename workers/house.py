@@ -1,0 +1,54 @@
+"""What a worker process does beside its readers: publish its lag, trim notices, sweep staging.
+
+Any process may do any of it at any time; doing it twice changes nothing.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from events.lag import lag_of, publish_lag, trim_notices
+from events.log import Log
+from events.posts import PostSubmitted
+from runtime.loglines import log as log_line
+from runtime.outages import is_outage
+from workers.site import Darkroom, Site
+from workers.subscriptions import SUBSCRIPTIONS, topics_of
+
+ROUND_SECONDS = 10.0
+SWEEP_SECONDS = 600.0
+STAGED_SECONDS = 6 * 3600.0  # far beyond the slowest upload that is still accepted
+
+
+async def keep_house(site: Site | Darkroom, role: str, stopping: asyncio.Event) -> None:
+    """Until told to stop; an engine that is away only postpones it."""
+    roles = {each: topics_of(each) for each in SUBSCRIPTIONS}
+    sweep_at = 0.0
+    while not stopping.is_set():
+        try:
+            await publish_lag(site.log, role, roles[role])
+            await trim_notices(site.log, roles)
+            if isinstance(site, Darkroom) and time.monotonic() >= sweep_at:
+                sweep_at = time.monotonic() + SWEEP_SECONDS
+                await sweep(site, role)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), ROUND_SECONDS)
+
+
+async def sweep(site: Darkroom, role: str) -> None:
+    """Remove what clients that went away left in staging, nothing that a waiting post needs."""
+    unfinished_since = await oldest_undone(site.log, role)
+    swept = await site.objects.sweep_staging(STAGED_SECONDS, unfinished_since=unfinished_since)
+    if swept:
+        log_line().info("staging.swept", objects=swept)
+
+
+async def oldest_undone(log: Log, role: str) -> datetime | None:
+    """When the oldest post was submitted that this role has not done yet."""
+    lags = [await lag_of(log, role, PostSubmitted.TOPIC, each) for each in range(log.partitions)]
+    undone = [lag.oldest.ms for lag in lags if lag.oldest]
+    return datetime.fromtimestamp(min(undone) / 1000, UTC) if undone else None
