@@ -33,6 +33,7 @@ async def own_site(**settings: str) -> AsyncIterator[str]:
         )
         told: list[str] = []
         listening = asyncio.create_task(listen(site, told), name="own-site-output")
+        end_on_sigterm()
         try:
             address = f"http://127.0.0.1:{port}"
             await until_it_answers(site, address, told)
@@ -50,6 +51,13 @@ async def until_it_answers(site: Process, address: str, told: list[str]) -> None
                 message = "the site did not start:\n" + "".join(told[-30:])
                 raise OSError(message)
             await asyncio.sleep(0.2)
+
+
+def end_on_sigterm() -> None:
+    """Whoever ends us with a signal does not leave a site behind: as Ctrl-C, it cancels."""
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
 async def stop(site: Process) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from events.posts import Place, PostSubmitted, StagedPhoto
+from events.posts import Place, StagedPhoto
 from gateway.bodies import refused
 from gateway.forms import Part
 from gateway.texts import clean_text
@@ -24,13 +24,19 @@ BRANDS = frozenset(b"heic heix heim heis hevc hevx hevm hevs mif1 msf1 avif avis
 DEGREES = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{1,20})?")
 
 
-class Command(msgspec.Struct, frozen=True):
-    """What an upload asks for, however it was encoded: what an idempotency key stands for."""
+class Finished(msgspec.Struct, frozen=True):
+    """A whole upload, its photos staged."""
 
-    photos: tuple[str, ...]
+    photos: tuple[StagedPhoto, ...]
     caption: str
     alts: tuple[str, ...]
     place: Place | None
+
+    @property
+    def command(self) -> bytes:
+        """What it asks for, however it was encoded: what an idempotency key stands for."""
+        hashes = [photo.sha256 for photo in self.photos]
+        return msgspec.json.encode((hashes, self.caption, self.alts, self.place))
 
 
 class Draft:
@@ -64,14 +70,14 @@ class Draft:
                 # Refused, not ignored: a misspelt field would be lost without a word.
                 raise refused(other, f"a post has no field {other!r}", "unknown-field")
 
-    def finish(self) -> PostSubmitted:
-        """The event that the whole form amounts to; `Invalid` when it does not add up."""
+    def finish(self) -> Finished:
+        """What the whole form amounts to; `Invalid` when it does not add up."""
         if not self.photos:
             raise refused("photo", "a post has at least one photo", "no-photo")
         if len(self._alts) > len(self.photos):
             raise too_many_alts()
         missing = [""] * (len(self.photos) - len(self._alts))
-        return PostSubmitted(
+        return Finished(
             photos=tuple(self.photos),
             caption=self._caption or "",
             alts=(*self._alts, *missing),
@@ -104,15 +110,6 @@ class Draft:
         if longitude is None:
             raise refused("longitude", "a place has a latitude and a longitude")
         return Place(latitude=latitude, longitude=longitude)
-
-
-def command_of(post: PostSubmitted) -> Command:
-    return Command(
-        photos=tuple(photo.sha256 for photo in post.photos),
-        caption=post.caption,
-        alts=post.alts,
-        place=post.place,
-    )
 
 
 def starts_like_a_photo(head: bytes) -> bool:

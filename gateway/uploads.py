@@ -11,9 +11,10 @@ import msgspec
 from aiohttp import web
 
 from events.appended import Appended
+from events.posts import PostSubmitted
 from gateway.answers import json_answer, replay_header
 from gateway.bodies import idempotency_of, refuse_other_than
-from gateway.drafts import MOST_PHOTO_BYTES, MOST_PHOTOS, Draft, command_of
+from gateway.drafts import MOST_PHOTO_BYTES, MOST_PHOTOS, Draft, Finished
 from gateway.forms import Pace, parts_of
 from gateway.keys import LOG, OBJECTS, REQUEST_ID, viewer_of
 from gateway.routing import Route
@@ -68,8 +69,7 @@ async def submit_post(request: web.Request) -> web.Response:
     with request.app[IN_FLIGHT].admit(announced_bytes(request)):
         await refuse_without_engines(request)
         draft = Draft(request.app[OBJECTS])
-        await receive(request, draft)
-        appended = await record(request, draft)
+        appended = await record(request, draft, await receive(request, draft))
     answer = Submitted(id=str(appended.id), event=str(appended.address))
     headers = replay_header(replayed=appended.replayed) | {"Location": f"/v1/posts/{appended.id}"}
     return json_answer(answer, status=202, headers=headers)
@@ -97,25 +97,27 @@ async def refuse_without_engines(request: web.Request) -> None:
         raise Forbidden("account-erased", "The account is no longer there.")
 
 
-async def receive(request: web.Request, draft: Draft) -> None:
+async def receive(request: web.Request, draft: Draft) -> Finished:
     """The whole form into the draft; a form that is refused leaves nothing staged."""
     try:
         async for part in parts_of(request, Pace()):
             await draft.take(part)
-        draft.finish()
+        return draft.finish()
     except Exception:
         await draft.discard()
         raise
 
 
-async def record(request: web.Request, draft: Draft) -> Appended:
+async def record(request: web.Request, draft: Draft, post: Finished) -> Appended:
     """Append the event. The staged photos are its own unless it was surely not recorded."""
-    post, author_id = draft.finish(), viewer_of(request).account_id
+    author_id = viewer_of(request).account_id
     try:
         appended = await request.app[LOG].append(
-            post,
+            PostSubmitted(
+                photos=post.photos, caption=post.caption, alts=post.alts, place=post.place
+            ),
             actor=author_id,
-            idempotency=idempotency_of(request, author_id, command_of(post)),
+            idempotency=idempotency_of(request, author_id, post.command),
             request=request[REQUEST_ID],
         )
     except (Conflict, Forbidden, Invalid):

@@ -1,5 +1,6 @@
 """Posts without the darkroom: what `renditions` would announce and store is put there by hand."""
 
+import asyncio
 import hashlib
 from io import BytesIO
 
@@ -82,3 +83,28 @@ def rendered_of(photo):
             for width in WIDTHS
         ),
     )
+
+
+async def show(gateway, post_id, person, query=""):
+    return await gateway.ask("GET", f"/v1/posts/{post_id}{query}", person)
+
+
+async def make_private(gateway, person):
+    answer = await gateway.ask("PATCH", "/v1/me", person, json={"private": True})
+    assert answer.status == 202
+
+
+async def urls_of(gateway, post_id, person):
+    """The addresses of a post's renditions, by width."""
+    post = (await gateway.ask("GET", f"/v1/posts/{post_id}", person)).body
+    return {each["width"]: each["url"] for each in post["photos"][0]["renditions"]}
+
+
+async def until_status(gateway, path, status, person=None):
+    """The answer, once a notice on its way has given it this status."""
+    async with asyncio.timeout(5):
+        while True:
+            answer = await gateway.ask("GET", path, person)
+            if answer.status == status:
+                return answer
+            await asyncio.sleep(0.01)

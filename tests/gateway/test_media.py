@@ -1,4 +1,3 @@
-import asyncio
 import hashlib
 import time
 
@@ -8,7 +7,7 @@ from gateway.addresses import DAY_SECONDS
 from gateway.keys import OBJECTS, READER
 from gateway.present import WRITTEN
 from stores.objects import Objects, rendition_key
-from tests.gateway.publishing import JPEG, RECIPE, bytes_of, publish
+from tests.gateway.publishing import JPEG, RECIPE, bytes_of, publish, urls_of
 
 DIGEST = hashlib.sha256(JPEG).hexdigest()
 
@@ -21,12 +20,6 @@ async def ada(gateway):
 @pytest.fixture
 async def post_id(gateway, settle, ada):
     return await publish(gateway, settle, ada)
-
-
-async def urls_of(gateway, post_id, person):
-    """The addresses of a post's renditions, by width."""
-    post = (await gateway.ask("GET", f"/v1/posts/{post_id}", person)).body
-    return {each["width"]: each["url"] for each in post["photos"][0]["renditions"]}
 
 
 @pytest.fixture
@@ -42,18 +35,6 @@ def age_of(answer, directive):
 
 def cached(answer):
     return answer.headers["Cache-Control"]
-
-
-async def make_private(gateway, person):
-    answer = await gateway.ask("PATCH", "/v1/me", person, json={"private": True})
-    assert answer.status == 202
-
-
-async def until_status(gateway, url, status):
-    async with asyncio.timeout(5):
-        while (answer := await gateway.ask("GET", url)).status != status:  # noqa: ASYNC110 - a notice is heard
-            await asyncio.sleep(0.01)
-    return answer
 
 
 async def test_every_rendition_is_served_without_a_token(gateway, ada, post_id):
@@ -188,57 +169,6 @@ async def test_a_signed_address_of_nothing_is_not_found(gateway, post_id):
     ):
         url = addresses.photo_url(*named, private=False, expires=expires)
         assert (await gateway.ask("GET", url)).status == 404, named
-
-
-async def test_a_deleted_post_takes_its_photos_along(gateway, settle, ada, post_id, url):
-    """Its addresses stop working with the notice, before any worker ran, and stay so."""
-    assert (await gateway.ask("DELETE", f"/v1/posts/{post_id}", ada)).status == 202
-
-    answer = await until_status(gateway, url, 403)
-    assert answer.body["code"] == "hidden"
-    assert cached(answer) == "no-store"
-    await settle()
-    assert (await gateway.ask("GET", url)).status == 403
-
-
-async def test_public_addresses_of_an_account_that_went_private_stop_working(
-    gateway, settle, ada, post_id, url
-):
-    """Whoever may still see the post finds new ones in it, which live ten minutes."""
-    await make_private(gateway, ada)
-    answer = await until_status(gateway, url, 403)
-    assert answer.body["code"] == "hidden"
-    await settle()
-
-    private = (await urls_of(gateway, post_id, ada))[640]
-    assert private != url
-    answer = await gateway.ask("GET", private)
-    assert answer.status == 200
-    assert cached(answer).startswith("private, ")
-    assert "s-maxage" not in cached(answer)
-    assert age_of(answer, "max-age") <= 600
-
-
-async def test_private_addresses_end_with_the_post(gateway, settle, ada, post_id):
-    """Ten minutes is the longest; deletion is at once."""
-    await make_private(gateway, ada)
-    await settle()
-    url = (await urls_of(gateway, post_id, ada))[640]
-    assert (await gateway.ask("GET", url)).status == 200
-    await gateway.ask("DELETE", f"/v1/posts/{post_id}", ada)
-
-    await until_status(gateway, url, 403)
-
-
-async def test_one_photo_of_two_people_hides_with_its_own_post_only(gateway, settle, ada, post_id):
-    """Bytes stored once are reached through each post apart."""
-    bob = await gateway.sign_up("bob")
-    other = (await urls_of(gateway, await publish(gateway, settle, bob), bob))[640]
-    url = (await urls_of(gateway, post_id, ada))[640]
-    await gateway.ask("DELETE", f"/v1/posts/{post_id}", ada)
-
-    await until_status(gateway, url, 403)
-    assert (await gateway.ask("GET", other)).status == 200
 
 
 async def test_a_photo_whose_bytes_are_missing_is_not_found(gateway, settle, ada):

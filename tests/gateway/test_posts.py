@@ -5,22 +5,7 @@ import time
 import pytest
 
 from gateway.keys import READER
-from tests.gateway.publishing import announce_published, publish, reject, submit
-
-
-async def show(gateway, post_id, person, query=""):
-    return await gateway.ask("GET", f"/v1/posts/{post_id}{query}", person)
-
-
-async def followed(gateway, settle, follower, followee):
-    answer = await gateway.ask("PUT", f"/v1/accounts/{followee.username}/follow", follower)
-    assert answer.status == 202
-    await settle()
-
-
-async def make_private(gateway, person):
-    answer = await gateway.ask("PATCH", "/v1/me", person, json={"private": True})
-    assert answer.status == 202
+from tests.gateway.publishing import announce_published, publish, reject, show, submit
 
 
 @pytest.fixture
@@ -166,90 +151,6 @@ async def test_a_token_is_needed(gateway, settle, ada):
         assert "WWW-Authenticate" in answer.headers
 
 
-async def test_a_deleted_post_is_gone_before_the_row_says_so(gateway, settle, ada, bob):
-    """The notice hides it from everyone at once; deleting again is accepted again."""
-    post_id = await publish(gateway, settle, ada)
-    assert (await show(gateway, post_id, bob)).status == 200
-    deleted = await gateway.ask("DELETE", f"/v1/posts/{post_id}", ada)
-    assert deleted.status == 202
-    assert deleted.body["event"].startswith("posts.")
-    await until_gone(gateway, post_id, bob)
-
-    for settled in (False, True):
-        if settled:
-            await settle()
-        for person in (ada, bob):
-            answer = await show(gateway, post_id, person)
-            assert (answer.status, answer.body["code"]) == (410, "gone")
-        assert (await gateway.ask("DELETE", f"/v1/posts/{post_id}", ada)).status == 202
-    assert (await gateway.ask("GET", "/v1/accounts/ada/posts", bob)).body["items"] == []
-
-
-async def test_a_post_can_be_deleted_while_it_is_processed(gateway, settle, ada):
-    """And does not come back when its photos are done."""
-    submitted = await submit(gateway, ada)
-    assert (await gateway.ask("DELETE", f"/v1/posts/{submitted['id']}", ada)).status == 202
-    await announce_published(gateway, ada, submitted, b"\xff\xd8\xff y")
-    await settle()
-
-    assert (await show(gateway, submitted["id"], ada)).status == 410
-
-
-async def test_only_its_author_deletes_a_post(gateway, settle, ada, bob):
-    """403 for who may see it, 404 for who may not know of it."""
-    published = await publish(gateway, settle, ada)
-    processing = (await submit(gateway, ada))["id"]
-
-    assert (await gateway.ask("DELETE", f"/v1/posts/{published}", bob)).status == 403
-    assert (await gateway.ask("DELETE", f"/v1/posts/{processing}", bob)).status == 404
-    await settle()
-    assert (await show(gateway, published, bob)).status == 200
-
-
-async def test_a_private_post_is_for_followers(gateway, settle, ada, bob):
-    """To everybody else it does not exist, deleted or not."""
-    cyd = await gateway.sign_up("cyd")
-    await settle()
-    await followed(gateway, settle, bob, ada)
-    post_id = await publish(gateway, settle, ada)
-    await make_private(gateway, ada)
-    await until_status(gateway, post_id, cyd, 404)
-
-    assert (await show(gateway, post_id, bob)).status == 200
-    assert (await show(gateway, post_id, ada)).status == 200
-    assert (await gateway.ask("DELETE", f"/v1/posts/{post_id}", cyd)).status == 404
-    assert (await gateway.ask("GET", "/v1/accounts/ada/posts", cyd)).status == 403
-    assert len((await gateway.ask("GET", "/v1/accounts/ada/posts", bob)).body["items"]) == 1
-    await gateway.ask("DELETE", f"/v1/posts/{post_id}", ada)
-    await settle()
-    assert (await show(gateway, post_id, cyd)).status == 404
-
-
-async def test_an_accounts_posts_are_listed_newest_first(gateway, settle, ada, bob):
-    """Page by page none twice and none missing, while posts come and go between pages."""
-    ids = [await publish(gateway, settle, ada, caption=str(n)) for n in range(7)]
-    listed, path = [], "/v1/accounts/Ada/posts?limit=2"
-    while path:
-        answer = await gateway.ask("GET", path, bob)
-        listed += [item["id"] for item in answer.body["items"]]
-        following = answer.body["next"]
-        assert ("Link" in answer.headers) == (following is not None)
-        path = f"/v1/accounts/ada/posts?limit=2&cursor={following}" if following else None
-        if len(listed) == 2:
-            await publish(gateway, settle, ada, caption="newer")
-            await gateway.ask("DELETE", f"/v1/posts/{ids[0]}", ada)
-            await settle()
-
-    assert listed == ids[:0:-1]
-
-
-async def test_lists_refuse_what_is_wrong(gateway, ada):
-    """Unknown names are 404; cursors edited by hand and wrong limits 422."""
-    assert (await gateway.ask("GET", "/v1/accounts/nobody/posts", ada)).status == 404
-    for query in ("limit=0", "limit=101", "limit=x", "cursor=x", "cursor=AQAA"):
-        assert (await gateway.ask("GET", f"/v1/accounts/ada/posts?{query}", ada)).status == 422
-
-
 async def test_without_postgres_the_log_still_serves_the_author(gateway, settle, ada, bob):
     """Own posts show and can be deleted from the log alone; others' cold posts are 503."""
     mine, theirs = (await submit(gateway, ada))["id"], await publish(gateway, settle, bob)
@@ -263,13 +164,3 @@ async def test_without_postgres_the_log_still_serves_the_author(gateway, settle,
     assert answer.status == 503
     assert "Retry-After" in answer.headers
     assert (await gateway.ask("DELETE", f"/v1/posts/{theirs}", bob)).status == 202
-
-
-async def until_status(gateway, post_id, person, status):
-    async with asyncio.timeout(5):
-        while (await show(gateway, post_id, person)).status != status:  # noqa: ASYNC110 - a notice is heard
-            await asyncio.sleep(0.01)
-
-
-async def until_gone(gateway, post_id, person):
-    await until_status(gateway, post_id, person, 410)
