@@ -22,6 +22,8 @@ LISTENERS = (
     "s3.port.grpc",
 )
 
+SIGNED = ("signing", "signing.read", "filer_signing", "filer_signing.read")
+
 # It reports home unless told not to, and starts catalogues nobody here asks for.
 OPTIONS = """\
 ip=127.0.0.1
@@ -55,6 +57,11 @@ def prepare(place: Place) -> None:
     }
     write_private(conf / "objects-identities.json", json.dumps({"identities": [identity]}))
     listeners = "".join(f"{name}={port}\n" for name, port in ports(place).items())
+    # Its servers behind S3 listen too; without these keys they would serve any local user.
+    write_private(
+        conf / "security.toml",
+        "".join(f'[jwt.{user}]\nkey = "{place.secret("objects-inner")}"\n' for user in SIGNED),
+    )
     write_private(
         conf / "objects.options",
         OPTIONS
@@ -67,7 +74,13 @@ def prepare(place: Place) -> None:
 
 
 def command(place: Place) -> list[str]:
-    return [str(binary()), "server", f"-options={place.folder('conf') / 'objects.options'}"]
+    conf = place.folder("conf")
+    return [
+        str(binary()),
+        f"-config_dir={conf}",
+        "server",
+        f"-options={conf / 'objects.options'}",
+    ]
 
 
 def ports(place: Place) -> dict[str, int]:
@@ -80,15 +93,29 @@ def url(place: Place) -> str:
 
 
 def answers(place: Place) -> bool:
-    """Whether S3 itself replies; refusing the nameless caller is a reply."""
+    """Whether S3 replies and the bytes behind it are there: the volumes register seconds later."""
+    return replies(place) and has_volumes(place)
+
+
+def replies(place: Place) -> bool:
     try:
         urlopen(f"http://127.0.0.1:{ports(place)['s3.port']}/", timeout=2).close()
     except HTTPError as refusal:
+        # Refusing the nameless caller is a reply.
         refusal.close()
         return refusal.code < 500
     except (URLError, OSError):
         return False
     return True
+
+
+def has_volumes(place: Place) -> bool:
+    address = f"http://127.0.0.1:{ports(place)['master.port']}/dir/status"
+    try:
+        with urlopen(address, timeout=2) as answer:
+            return bool(json.load(answer)["Topology"]["DataCenters"])
+    except (URLError, OSError):
+        return False
 
 
 def remove_sockets(place: Place) -> None:

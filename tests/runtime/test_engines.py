@@ -1,9 +1,14 @@
 """The embedded engines are what the design asks for, and nobody else's."""
 
+import asyncio
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
 import asyncpg
 import pytest
 
 from runtime.bucket import open_objects
+from runtime.engines import seaweed
 
 
 async def test_the_log_is_on_disk_before_it_answers(log_client):
@@ -43,6 +48,24 @@ async def test_a_stored_object_outlives_a_kill(settings, engines):
         found = await client.get_object(Bucket=bucket, Key="kill")
 
         assert await found["Body"].read() == b"light" * 100_000
+
+
+async def test_the_servers_behind_s3_serve_nobody_else(settings, engines):
+    """Everybody on the machine can reach a loopback port; originals are private."""
+    async with open_objects(settings.objects_url) as (client, bucket):
+        await client.put_object(Bucket=bucket, Key="private", Body=b"light" * 1000)
+    volume = seaweed.ports(engines.place)["volume.port"]
+
+    def read(file):
+        address = f"http://127.0.0.1:{volume}/{file}"
+        with urlopen(address, timeout=5) as answer:
+            return answer.status
+
+    for number in range(1, 8):
+        with pytest.raises(HTTPError) as refusal:
+            await asyncio.to_thread(read, f"{number},01637037d6")
+        refusal.value.close()
+        assert refusal.value.code == 401
 
 
 def test_nothing_but_its_owner_reads_a_secret(engines):
