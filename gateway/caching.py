@@ -11,7 +11,8 @@ from gateway.pulling import PULLING, Pulling
 from gateway.visibility import HELD, Held
 from runtime.connections import open_cache
 from stores.cards import Cards
-from stores.feeds import Feeds
+from stores.feeds import CALL_SECONDS, Feeds
+from stores.link import Link
 
 
 async def open_caching(app: web.Application) -> AsyncIterator[None]:
@@ -19,11 +20,13 @@ async def open_caching(app: web.Application) -> AsyncIterator[None]:
     cache = open_cache(app[SETTINGS])
     app[CARDS] = Cards(cache, app[READER])
     app[NOTICES].subscribe(app[CARDS].hear)
-    app[FEEDS] = Feeds(cache, app[LOG].client)
+    link = Link(cache, CALL_SECONDS)
+    app[FEEDS] = Feeds(cache, app[LOG].client, link=link)
     app[HELD] = Held()
     app[PULLING] = Pulling()
     app[WRITTEN] = Written(Addresses.of(app[SETTINGS]))
     yield
     await app[PULLING].close()
     await app[CARDS].close()
+    link.close()
     await cache.aclose()

@@ -22,6 +22,7 @@ from stores.posts import PostState
 
 # A page of which much is hidden is filled up, but a page never costs more than this.
 SLICES = 3
+PUBLISHED = PostState.PUBLISHED
 
 
 class Skeleton(NamedTuple):
@@ -128,11 +129,7 @@ async def sift(request: web.Request, bones: Skeleton, flesh: Hydrated) -> list[P
     """What this viewer may see now: `hidden`, privacy and notices decide."""
     viewer_id = viewer_of(request).account_id
     shown = await shown_authors(request.app, viewer_id, flesh.authors.values(), bones.hidden)
-    return [
-        each
-        for each in flesh.posts
-        if each.state is PostState.PUBLISHED and each.author_id in shown
-    ]
+    return [each for each in flesh.posts if each.state is PUBLISHED and each.author_id in shown]
 
 
 ROUTES = (

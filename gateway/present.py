@@ -24,7 +24,9 @@ class Written:
 
     def __init__(self, addresses: Addresses) -> None:
         self.addresses = addresses
-        self.posts: Lru[int, tuple[PostCard, AuthorCard, int, bool, bytes]] = Lru(WRITTEN_BYTES)
+        self.posts: Lru[int, tuple[PostCard, AuthorCard, tuple[bool, int], bytes]] = Lru(
+            WRITTEN_BYTES
+        )
 
 
 WRITTEN: web.AppKey[Written] = web.AppKey("written", Written)
@@ -47,17 +49,20 @@ def posts_json(
     written, notices = app[WRITTEN], app[NOTICES]
     moment = time.time() if now is None else now
     expiries = [written.addresses.expiry(private=each, now=moment) for each in (False, True)]
+    private_ids = {each.id for each in authors.values() if is_private(notices, each)}
+    remembered, _ = written.posts.many([each.id for each in posts])
     items = []
     for post in posts:
         author = authors[post.author_id]
-        private = is_private(notices, author)
+        private = author.id in private_ids
         expires = expiries[private]
-        known = written.posts.get(post.id)
-        if known and known[:4] == (post, author, expires, private):
-            items.append(known[4])
+        known = remembered.get(post.id)
+        # The very cards it was written from: a card is replaced, never changed.
+        if known and known[0] is post and known[1] is author and known[2] == (private, expires):
+            items.append(known[3])
             continue
         item = write(post, author, written.addresses, expires, private=private)
-        written.posts.put(post.id, (post, author, expires, private, item), len(item))
+        written.posts.put(post.id, (post, author, (private, expires), item), len(item))
         items.append(item)
     return items
 

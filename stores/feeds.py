@@ -20,6 +20,7 @@ from runtime.functions import Functions, is_unknown_function
 from runtime.outages import is_outage
 from stores.epochs import Epochs
 from stores.feed_keys import Names, both_keys, grouped, names_of, window_key
+from stores.link import Link
 from stores.reach import Reach
 
 FUNCTIONS = Functions(Path(__file__).with_name("feeds.lua"))
@@ -70,8 +71,12 @@ class Merge(NamedTuple):
 class Feeds:
     """Windows on the cache server. Every call raises `Unavailable` when the cache is away."""
 
-    def __init__(self, cache: Redis, log: Redis, *, cap: int = CAP) -> None:
+    def __init__(
+        self, cache: Redis, log: Redis, *, cap: int = CAP, link: Link | None = None
+    ) -> None:
+        """`link`: for whoever reads slices all the time; it goes to the same server as `cache`."""
         self.cap = cap
+        self._link = link
         self._cache = cache
         self._log = log
         self._epochs = Epochs(cache)
@@ -96,8 +101,11 @@ class Feeds:
 
         Fewer than `count` means the window ends here.
         """
-        keys = both_keys(await self._current_names(), viewer_id)
-        reply = await self._call("skeleton", keys, [*(before or (b"", b"")), count])
+        names = self._names
+        if names is None or time.monotonic() >= self._due:
+            names = await self._current_names()
+        keys = both_keys(names, viewer_id)
+        reply = await self._ask("skeleton", keys, [*(before or (b"", b"")), count])
         if reply is None:
             return None
         floor, flat, hidden = reply
@@ -189,6 +197,22 @@ class Feeds:
         self._due = time.monotonic() + SECONDS_BELIEVED
         self._names = names_of(epoch, generation)
         return self._names
+
+    async def _ask(self, function: str, keys: list[bytes], arguments: list[Any]) -> Any:
+        """As `_call`, over the link where there is one."""
+        if self._link is None or self._reach.is_away():
+            return await self._call(function, keys, arguments)
+        try:
+            return await self._link.call(
+                "FCALL", FUNCTIONS.name(function), len(keys), *keys, *arguments
+            )
+        except Exception as error:
+            if is_unknown_function(error):
+                return await self._call(function, keys, arguments)
+            refusal = self._reach.lost(error)
+            if refusal is error:
+                raise
+            raise refusal from error
 
     async def _call(self, function: str, keys: list[bytes], arguments: list[Any]) -> Any:
         async with self._reach.bounded():

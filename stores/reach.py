@@ -26,14 +26,25 @@ class Reach:
     @asynccontextmanager
     async def bounded(self, seconds: float | None = None) -> AsyncIterator[None]:
         """Give what is inside no longer than that."""
-        if time.monotonic() < self._away_until:
+        if self.is_away():
             raise Unavailable(self._code, "it did not answer a moment ago")
         try:
             async with asyncio.timeout(seconds or self.seconds):
                 yield
         except Exception as error:
-            if not is_outage(error):
+            refusal = self.lost(error)
+            if refusal is error:
                 raise
-            self._away_until = time.monotonic() + SECONDS_AWAY
-            self._on_outage()
-            raise Unavailable(self._code, "it does not answer") from error
+            raise refusal from error
+
+    def is_away(self) -> bool:
+        """Whether it failed a moment ago."""
+        return time.monotonic() < self._away_until
+
+    def lost(self, error: Exception) -> Exception:
+        """What to raise: `Unavailable` for an outage, which is remembered; else the error."""
+        if not is_outage(error):
+            return error
+        self._away_until = time.monotonic() + SECONDS_AWAY
+        self._on_outage()
+        return Unavailable(self._code, "it does not answer")

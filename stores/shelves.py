@@ -79,15 +79,7 @@ class Shelf(Generic[C]):
 
         While Postgres is away, an older card than was asked for is better than none.
         """
-        found: dict[int, C] = {}
-        missing = []
-        remembered = self._memory.get
-        for each in ids:
-            card = remembered(each)
-            if card is None:
-                missing.append(each)
-            else:
-                found[each] = card
+        found, missing = self._memory.many(ids)
         if not missing:
             return found, True
 
