@@ -2,10 +2,12 @@
 
 import re
 import time
+from functools import cache
 from http import HTTPStatus
-from uuid import uuid4
+from secrets import token_hex
 
 from aiohttp import web
+from prometheus_client import Histogram
 
 from gateway.keys import DEGRADED, FIELDS, REQUEST_ID
 from gateway.problems import problem, refusal_of, refuse
@@ -15,6 +17,8 @@ from runtime.metrics import request_seconds
 
 REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 PREPARED: web.RequestKey[bool] = web.RequestKey("prepared", bool)
+
+METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 HEADERS = {
     "Access-Control-Allow-Origin": "*",
@@ -33,6 +37,10 @@ PREFLIGHT = {
 }
 
 
+# Held, since making one anew for each request costs as much as the line itself.
+lines = log()
+
+
 @web.middleware
 async def every_request(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Outermost of all: whatever happens below becomes an answer, a log line and a figure."""
@@ -48,11 +56,12 @@ async def every_request(request: web.Request, handler: Handler) -> web.StreamRes
     finally:
         seconds = time.perf_counter() - started
         route = route_of(request)
-        request_seconds.labels(route, request.method, status).observe(seconds)
-        log().info(
+        method = request.method if request.method in METHODS else "other"
+        figure(route, method, status).observe(seconds)
+        lines.info(
             "request.served",
             request=request[REQUEST_ID],
-            method=request.method,
+            method=method,
             route=route,
             status=status,
             milliseconds=round(seconds * 1000, 2),
@@ -69,10 +78,10 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         refusal = refusal_of(error)
         if request.get(PREPARED):
             # Part of another answer has left already: all that can be said now is to hang up.
-            log().error("request.broken", request=request[REQUEST_ID], exc_info=error)
+            lines.error("request.broken", request=request[REQUEST_ID], exc_info=error)
             raise ConnectionAbortedError from error
         if refusal is None:
-            log().error("request.failed", request=request[REQUEST_ID], exc_info=error)
+            lines.error("request.failed", request=request[REQUEST_ID], exc_info=error)
             detail = "Something went wrong here; it has been noted under this request's id."
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             return problem(status, "internal-error", detail, request[REQUEST_ID])
@@ -108,10 +117,16 @@ async def finish_headers(request: web.Request, response: web.StreamResponse) -> 
         headers["Heliograph-Degraded"] = ", ".join(degraded)
 
 
+@cache
+def figure(route: str, method: str, status: int) -> Histogram:
+    """The metric of these labels; there are as many as routes, methods and statuses."""
+    return request_seconds.labels(route, method, status)
+
+
 def request_id_of(request: web.Request) -> str:
     """The client's own id if it is a sane one, else a new one."""
     given = request.headers.get("X-Request-Id", "")
-    return given if REQUEST_ID_FORM.fullmatch(given) else uuid4().hex
+    return given if REQUEST_ID_FORM.fullmatch(given) else token_hex(16)
 
 
 def route_of(request: web.Request) -> str:
