@@ -128,7 +128,7 @@ async def main() -> int:
         async with some_site() as site:
             await demonstrate(site)
     except (Failed, Refused, aiohttp.ClientError, OSError) as error:
-        print(f"It did not hold: {error or type(error).__name__}", file=sys.stderr)
+        print(f"It did not hold: {error!s:.2000} ({type(error).__name__})", file=sys.stderr)
         return 1
     print("Everything held.")
     return 0

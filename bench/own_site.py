@@ -63,7 +63,8 @@ def end_on_sigterm() -> None:
 async def stop(site: Process) -> None:
     if site.returncode is not None:
         return
-    site.send_signal(signal.SIGINT)  # as Ctrl-C: it ends everything it started
+    # Not SIGINT: what was started in a shell's background ignores it, and so do its children.
+    site.terminate()
     async with asyncio.timeout(STOP_SECONDS):
         await site.wait()
 
