@@ -97,10 +97,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     decode_mebibytes: Annotated[
         int, count("memory limit of one decoder", least=256, most=65_536)
     ] = 2048
-    # Limits.
-    uploads_per_hour: Annotated[int, count("uploads an account may make")] = 1200
-    sign_ups_per_minute: Annotated[int, count("sign-ups an address may make")] = 60
-    sign_ins_per_minute: Annotated[int, count("sign-ins an address may make")] = 120
     media_days: Annotated[int, count("days a public photo's address lives", most=7)] = 1
 
     def __post_init__(self) -> None:

@@ -1,9 +1,27 @@
-"""A log over the real server, and shorthands for what happens in it."""
+"""A log over the real server, a reader of it, and shorthands for what happens in it."""
 
+import msgspec
 import pytest
 
 from events.accounts import AccountRegistered
-from events.log import Log
+from events.claims import dead_key
+from events.consumer import Limits, Reader
+from events.ids import shard_of
+from events.log import Log, stream_key
+from events.posts import PostDeleted
+from runtime.connections import open_blocking_log
+
+LIMITS = Limits(batch=100, in_flight=400, lease_seconds=0.2, attempts=3)
+
+
+class Clock:
+    """A clock that only tests move."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        return self.now
 
 
 @pytest.fixture
@@ -20,3 +38,81 @@ def register(log):
         return (await log.register(event)).id
 
     return register
+
+
+@pytest.fixture
+async def blocking(settings, clean_site):
+    async with open_blocking_log(settings) as client:
+        yield client
+
+
+@pytest.fixture
+async def ada(register):
+    return await register("ada")
+
+
+@pytest.fixture
+def reader(log, blocking, ada):
+    """A reader of Ada's posts under a name, with a handler."""
+
+    def make(handle, name="one", clock=None, limits=LIMITS):
+        return Reader(
+            log,
+            blocking,
+            group="posts",
+            consumer=name,
+            topic="posts",
+            partition=shard_of(ada) % 8,
+            handlers={PostDeleted: handle},
+            site=None,
+            limits=limits,
+            clock=clock or Clock(),
+        )
+
+    return make
+
+
+@pytest.fixture
+def delete(log, ada):
+    async def append(*post_ids):
+        return [await log.append(PostDeleted(post_id=n), actor=ada) for n in post_ids]
+
+    return append
+
+
+@pytest.fixture
+def pending(log_client, ada):
+    async def count():
+        found = await log_client.xpending(stream_key("posts", shard_of(ada) % 8), "posts")
+        return found["pending"]
+
+    return count
+
+
+@pytest.fixture
+def dead(log_client, ada):
+    async def letters():
+        found = await log_client.hgetall(dead_key(shard_of(ada) % 8))
+        return {name: msgspec.msgpack.decode(letter) for name, letter in found.items()}
+
+    return letters
+
+
+@pytest.fixture
+def recording():
+    """Make a handler that writes down the posts it was given."""
+
+    def make(seen):
+        async def handle(_site, batch):
+            seen.extend(delivery.event.post_id for delivery in batch)
+            return ()
+
+        return handle
+
+    return make
+
+
+@pytest.fixture
+def new_clock():
+    """Make a clock that only the test moves: `clock.now += seconds`."""
+    return Clock
