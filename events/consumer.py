@@ -22,7 +22,6 @@ BLOCK_MS = 1_000  # also the longest an idle reader delays a shutdown
 UNKNOWN_TYPE_SECONDS = 3_600  # a newer worker may be on its way
 UNKNOWN_TYPE_PAUSE_SECONDS = 30.0
 MISSING_SECONDS = 3_600  # what an event depends on is buried itself, or was never recorded
-LATER_SECONDS = 0.2
 OUTAGE_SECONDS = 1.0
 
 
@@ -156,7 +155,7 @@ class Reader:
                     await self._bury(entry_id, "dependency-missing", "")
                     buried += 1
                 case Later():
-                    leases.again(entry_id, now, wait_seconds=LATER_SECONDS)
+                    leases.look_again(entry_id, now)
                 case Poison() if leases.held[entry_id].attempts < self.limits.attempts:
                     leases.failed(entry_id, now)
                 case Poison(_, reason, trace):

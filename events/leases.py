@@ -11,6 +11,8 @@ from events.entries import Entry
 
 BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 60.0
+FIRST_LOOK_SECONDS = 0.01
+LONGEST_LOOK_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -24,6 +26,8 @@ class Held:
     """Whether the coming attempt is already on the server's delivery counter."""
     waiting_since: float | None = None
     """When it was first found to depend on what is not there."""
+    looks: int = 0
+    """How often that was found again."""
 
 
 @dataclass(slots=True)
@@ -61,6 +65,12 @@ class Leases:
         held = self.held[entry_id]
         held.waiting_since = now if held.waiting_since is None else held.waiting_since
         return now - held.waiting_since
+
+    def look_again(self, entry_id: bytes, now: float) -> None:
+        """Soon at first, for most often another role is just committing what is missing."""
+        held = self.held[entry_id]
+        held.due = now + min(FIRST_LOOK_SECONDS * 2**held.looks, LONGEST_LOOK_SECONDS)
+        held.looks = min(held.looks + 1, 16)
 
     def failed(self, entry_id: bytes, now: float) -> None:
         """The attempt counts; back off before the next."""

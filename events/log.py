@@ -202,8 +202,8 @@ class Log:
     ) -> Appended:
         partition = shard % self.partitions
         topic = event.TOPIC
-        now = time.time_ns() // 1_000_000
-        entry = {TYPE: tag_of(type(event)), TIME: str(now)} | {k: v for k, v in fields.items() if v}
+        entry = {TYPE: tag_of(type(event))} | {k: v for k, v in fields.items() if v}
+        entry_parts = [part for pair in entry.items() for part in pair]
         started = time.perf_counter()
         outcome = "unavailable"
         try:
@@ -218,9 +218,9 @@ class Log:
                     f"keys:{{{partition}}}",
                     f"revoked:{{{partition}}}",
                 ],
-                arguments=[
+                arguments=lambda: [
                     topic,
-                    now,
+                    now := time.time_ns() // 1_000_000,
                     idempotency.digest(self._digest_key, event),
                     idempotency.seconds,
                     "1" if event.HIDES else "",
@@ -229,7 +229,9 @@ class Log:
                     sealed_by,
                     revocation,
                     TOKEN_LIFE_MS,
-                    *(part for pair in entry.items() for part in pair),
+                    TIME,
+                    now,
+                    *entry_parts,
                 ],
             )
             outcome = reply[0].decode()

@@ -5,6 +5,7 @@ Every append carries a key, so a call whose answer was lost is simply made again
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -30,13 +31,18 @@ class RoundTrip:
         self._functions = functions
         self._replicas = replicas
 
-    async def call(self, function: str, *, keys: list[Any], arguments: list[Any]) -> list[bytes]:
+    async def call(
+        self, function: str, *, keys: list[Any], arguments: Callable[[], list[Any]]
+    ) -> list[bytes]:
         """The function's reply. Only for calls that are safe to repeat.
+
+        `arguments` are made when a connection is at hand: a clock read while waiting for one would
+        be old by the time it is compared.
 
         `Unavailable("log-unavailable")` when it was surely not recorded, `("unknown-outcome")` when
         it may have been, `("log-full")` when the server takes no more.
         """
-        command = ("FCALL", self._functions.name(function), len(keys), *keys, *arguments)
+        name = self._functions.name(function)
         deadline = time.monotonic() + PATIENCE_SECONDS
         perhaps_recorded = False
         while True:
@@ -45,21 +51,23 @@ class RoundTrip:
                 connection = await self._connected(deadline)
             except LOST:
                 if time.monotonic() + PAUSE_SECONDS > deadline:
-                    raise _given_up(perhaps_recorded) from None
+                    raise (_unknown() if perhaps_recorded else _unreached()) from None
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
             try:
                 async with asyncio.timeout(max(deadline - time.monotonic(), 0.05)):
+                    command = ("FCALL", name, len(keys), *keys, *arguments())
                     return await self._exchange(connection, command)
             except LOST:
                 perhaps_recorded = True
                 if time.monotonic() + PAUSE_SECONDS > deadline:
-                    raise _given_up(perhaps_recorded) from None
+                    raise _unknown() from None
                 await asyncio.sleep(PAUSE_SECONDS)
             except ResponseError as error:
                 unknown = is_unknown_function(error)
                 if not unknown:
-                    raise _refusal(error) from error
+                    # What an earlier attempt did is not undone by this one being refused.
+                    raise (_unknown() if perhaps_recorded else _refusal(error)) from error
             finally:
                 await self._pool.release(connection)
             if unknown:  # only now: whoever loads needs a connection too
@@ -84,11 +92,8 @@ class RoundTrip:
         if isinstance(reply, ResponseError):
             raise reply
         if confirmed < self._replicas:
-            raise Unavailable("unknown-outcome", _UNKNOWN)
+            raise _unknown()
         return list(reply)
-
-
-_UNKNOWN = "The command may or may not have been recorded; repeat it with the same key."
 
 
 async def _answer(connection: Any) -> Any:
@@ -98,9 +103,12 @@ async def _answer(connection: Any) -> Any:
         return error
 
 
-def _given_up(perhaps_recorded: bool) -> Unavailable:  # noqa: FBT001 - one caller, one meaning
-    if perhaps_recorded:
-        return Unavailable("unknown-outcome", _UNKNOWN)
+def _unknown() -> Unavailable:
+    detail = "The command may or may not have been recorded; repeat it with the same key."
+    return Unavailable("unknown-outcome", detail)
+
+
+def _unreached() -> Unavailable:
     return Unavailable("log-unavailable", "The log cannot be reached; nothing was recorded.")
 
 
