@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from runtime.errors import Forbidden, NotFound
+from runtime.secrets import derive
 from runtime.settings import Settings
 
 Audience = Literal["public", "private"]
@@ -42,15 +43,13 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
 
     blob_key: bytes
     mac_key: bytes
-    days: int = 1
 
     @classmethod
     def of(cls, settings: Settings) -> "Addresses":
         secret = settings.secret.reveal().encode()
         return cls(
-            blob_key=hmac.digest(secret, b"heliograph/photos/blob/1", "sha256"),
-            mac_key=hmac.digest(secret, b"heliograph/photos/mac/1", "sha256"),
-            days=settings.media_days,
+            blob_key=derive(secret, "photo names"),
+            mac_key=derive(secret, "photo addresses"),
         )
 
     def blob(self, sha256: str, recipe: str) -> str:
@@ -65,7 +64,7 @@ class Addresses(msgspec.Struct, frozen=True, kw_only=True):
             half = PRIVATE_SECONDS // 2
             return (int(now) // half + 2) * half
         day = (int(now) + EVENING_SECONDS) // DAY_SECONDS
-        return (day + self.days) * DAY_SECONDS
+        return (day + 1) * DAY_SECONDS
 
     def photo_url(
         self, post_id: int, blob: str, width: int, extension: str, *, private: bool, expires: int

@@ -97,7 +97,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     decode_mebibytes: Annotated[
         int, count("memory limit of one decoder", least=256, most=65_536)
     ] = 2048
-    media_days: Annotated[int, count("days a public photo's address lives", most=7)] = 1
 
     def __post_init__(self) -> None:
         if self.partitions & (self.partitions - 1):
