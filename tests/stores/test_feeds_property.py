@@ -90,7 +90,7 @@ class Windows(RuleBasedStateMachine):
         self.running.append(self.reflect(author))
 
     @rule(lost=st.booleans())
-    def build(self, lost=False):
+    def build(self, *, lost=False):
         """A window is built because it was lost, or because a slow reader thinks so."""
         if lost:
             self.do(self.cache.delete(self.keys[0]))
