@@ -1,8 +1,8 @@
 """A gateway with nothing but the feed, notices by hand, and rows committed by hand."""
 
 import time
+from contextlib import asynccontextmanager
 
-import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
@@ -29,52 +29,39 @@ PHOTOS = """[{"sha256": "ab", "size_bytes": 9, "width": 40, "height": 30, "place
   "size_bytes": 5}]}]"""
 
 
-@pytest.fixture
-async def people(database):
-    await add_accounts(
-        database, [NewAccount(each, f"u{each % 1000}", "A name", "") for each in (ADA, BOB, EVE)]
-    )
-
-
-@pytest.fixture
-def make_app(settings, log_client, reader_database, people):
-    async def made(**changed):
-        app = web.Application(middlewares=[every_request])
-        app[SETTINGS] = settings.replace(**changed)
-        app[LOG] = Log(log_client, partitions=8, secret=b"s" * 32)
-        app[TOKENS] = Tokens(b"s" * 32)
-        app[NOTICES] = Notices()
-        app[NOTICES].ready = True
-        app[READER] = reader_database
-        if "database_reader_url" in changed:
-            app[READER] = await open_database(app[SETTINGS], reader=True)
-        app.on_response_prepare.append(finish_headers)
-        app.cleanup_ctx.append(open_caching)
-        for route in feed.ROUTES:
-            app.router.add_route(route.method, route.path, guarded(route))
-        return app
-
-    return made
-
-
-@pytest.fixture
-async def open_client(make_app):
+@asynccontextmanager
+async def opening(settings, log_client, reader_database, database):
+    """Opens clients of gateways whose settings differ; closes them all at the end."""
+    people = [NewAccount(each, f"u{each % 1000}", "A name", "") for each in (ADA, BOB, EVE)]
+    await add_accounts(database, people)
     clients = []
 
     async def opened(**changed):
-        client = TestClient(TestServer(await make_app(**changed)))
-        await client.start_server()
-        clients.append(client)
-        return client
+        app = app_of(settings.replace(**changed), log_client)
+        app[READER] = reader_database
+        if "database_reader_url" in changed:
+            app[READER] = await open_database(app[SETTINGS], reader=True)
+        clients.append(TestClient(TestServer(app)))
+        await clients[-1].start_server()
+        return clients[-1]
 
     yield opened
     for each in clients:
         await each.close()
 
 
-@pytest.fixture
-async def client(open_client):
-    return await open_client()
+def app_of(settings, log_client):
+    app = web.Application(middlewares=[every_request])
+    app[SETTINGS] = settings
+    app[LOG] = Log(log_client, partitions=8, secret=b"s" * 32)
+    app[TOKENS] = Tokens(b"s" * 32)
+    app[NOTICES] = Notices()
+    app[NOTICES].ready = True
+    app.on_response_prepare.append(finish_headers)
+    app.cleanup_ctx.append(open_caching)
+    for route in feed.ROUTES:
+        app.router.add_route(route.method, route.path, guarded(route))
+    return app
 
 
 async def read(client, viewer=BOB, **query):

@@ -7,9 +7,29 @@ import pytest
 from gateway import pulling
 from gateway.keys import FEEDS
 from stores.feeds import Push
-from tests.gateway.feeding import ADA, BOB, EVE, NOW, all_pages, follow, ids_of, publish, read
+from tests.gateway.feeding import (
+    ADA,
+    BOB,
+    EVE,
+    NOW,
+    all_pages,
+    follow,
+    ids_of,
+    opening,
+    publish,
+    read,
+)
 
-pytest_plugins = ["tests.gateway.feeding"]
+
+@pytest.fixture
+async def open_client(settings, log_client, reader_database, database):
+    async with opening(settings, log_client, reader_database, database) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def client(open_client):
+    return await open_client()
 
 
 async def test_a_feed_shows_posts_of_followees(client, database):

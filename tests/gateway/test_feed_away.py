@@ -2,12 +2,33 @@
 
 import asyncio
 
+import pytest
+
 from events.accounts import ProfileEdited
 from events.posts import PostDeleted
 from gateway import pulling
-from tests.gateway.feeding import ADA, EVE, all_pages, follow, ids_of, notice, publish, read
+from tests.gateway.feeding import (
+    ADA,
+    EVE,
+    all_pages,
+    follow,
+    ids_of,
+    notice,
+    opening,
+    publish,
+    read,
+)
 
-pytest_plugins = ["tests.gateway.feeding"]
+
+@pytest.fixture
+async def open_client(settings, log_client, reader_database, database):
+    async with opening(settings, log_client, reader_database, database) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def client(open_client):
+    return await open_client()
 
 
 async def test_without_the_cache_feeds_are_pulled(open_client, database):

@@ -1,5 +1,7 @@
 """What is not to be seen is not in a feed, from the moment it is heard of."""
 
+import pytest
+
 from events.accounts import ProfileEdited
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
 from events.ids import Position, make_id, shard_of
@@ -7,9 +9,18 @@ from events.posts import PostDeleted
 from gateway.keys import CARDS, FEEDS
 from stores import edges, publications
 from stores.edges import Wish
-from tests.gateway.feeding import ADA, BOB, EVE, NOW, follow, ids_of, notice, publish, read
+from tests.gateway.feeding import ADA, BOB, EVE, NOW, follow, ids_of, notice, opening, publish, read
 
-pytest_plugins = ["tests.gateway.feeding"]
+
+@pytest.fixture
+async def open_client(settings, log_client, reader_database, database):
+    async with opening(settings, log_client, reader_database, database) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def client(open_client):
+    return await open_client()
 
 
 async def test_deleted_posts_are_not_shown(client, database):

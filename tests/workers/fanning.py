@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 from events.entries import open_entries
 from events.envelope import Delivery
 from events.graph import FollowAccepted, Unfollowed
@@ -22,8 +20,7 @@ NOW = EPOCH_MS + 10_000_000_000
 ADA, BOB, EVE = (make_id(Position(NOW, n), 100 + n) for n in (1, 2, 3))
 
 
-@pytest.fixture
-async def site(database, cache_client, log_client):
+async def site_of(database, cache_client, log_client):
     await sign_up(database, [ADA, BOB, EVE])
     log = Log(log_client, partitions=8, secret=b"s" * 32)
     return Site(log=log, database=database, feeds=Feeds(cache_client, log_client, cap=20))

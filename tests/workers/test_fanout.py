@@ -1,5 +1,7 @@
 """What fan-out promises, delivery by delivery: no window has a hole or a double."""
 
+import pytest
+
 from events.graph import FollowAccepted, Unfollowed
 from events.ids import Position, make_id
 from events.posts import PostPublished
@@ -17,10 +19,14 @@ from tests.workers.fanning import (
     deliver,
     ids_of,
     sign_up,
+    site_of,
 )
 from workers import fanout
 
-pytest_plugins = ["tests.workers.fanning"]
+
+@pytest.fixture
+async def site(database, cache_client, log_client):
+    return await site_of(database, cache_client, log_client)
 
 
 async def test_a_post_reaches_its_followers_windows(site):

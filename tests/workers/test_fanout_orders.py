@@ -1,5 +1,7 @@
 """The three orders of fan-out, each paused at the point where the wrong one would lose a post."""
 
+import pytest
+
 from events.graph import FollowAccepted
 from events.ids import Position, make_id
 from events.posts import PostPublished
@@ -16,10 +18,14 @@ from tests.workers.fanning import (
     commit_withdrawal,
     deliver,
     ids_of,
+    site_of,
 )
 from workers import fanout
 
-pytest_plugins = ["tests.workers.fanning"]
+
+@pytest.fixture
+async def site(database, cache_client, log_client):
+    return await site_of(database, cache_client, log_client)
 
 
 async def test_a_slow_hide_does_not_outlive_a_new_follow(site, monkeypatch):
