@@ -1,6 +1,7 @@
 """Real engines for every test: started once a session, emptied for each test that asks."""
 
 import asyncio
+import signal
 
 import asyncpg
 import pytest
@@ -13,6 +14,11 @@ from runtime.schema import bring_up
 from runtime.settings import load
 
 SECRET = "a secret that only tests use, and no site ever should"
+
+
+def pytest_configure():
+    """Whoever ends a run by SIGTERM, as `timeout` does, ends its engines too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
