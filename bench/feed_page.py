@@ -21,7 +21,7 @@ from bench.photos import another, camera_photo
 from bench.standing import Standing, Stopwatch, child, output_of
 from bench.table import Row, milliseconds, percentile
 
-VIEWERS, AUTHORS, POSTS_EACH, FOLLOWED_EACH = 60, 24, 5, 12
+VIEWERS, AUTHORS, FOLLOWED_EACH = 60, 24, 12
 AT_ONCE = 8
 PAGE = 30
 PATH = "/v1/feed"
@@ -49,7 +49,7 @@ class Rounds(NamedTuple):
 
 
 async def measure(standing: Standing, *, quick: bool) -> list[Row]:
-    viewers = await populate(standing.people)
+    viewers = await populate(standing.people, posts_each=3 if quick else 5)
     requests = [request_of(viewer) for viewer in viewers]
     page = await page_of(standing.socket("gateway-read"), viewers[0])
     rows = []
@@ -143,7 +143,7 @@ async def page_of(gateway: Path, viewer: Person) -> Page:
         return Page("", PATH, headers, await response.read())
 
 
-async def populate(people: Site) -> list[Person]:
+async def populate(people: Site, posts_each: int) -> list[Person]:
     """Members whose feeds differ: each follows some authors, whose photos have four sizes."""
     slots = asyncio.Semaphore(AT_ONCE)
     dice = random.Random(1)
@@ -168,16 +168,18 @@ async def populate(people: Site) -> list[Person]:
     for viewer in members:
         others = [author for author in authors if author is not viewer]
         await asyncio.gather(*(follow(viewer, each) for each in dice.sample(others, FOLLOWED_EACH)))
-    await asyncio.gather(*(upload(authors[n % AUTHORS], n) for n in range(AUTHORS * POSTS_EACH)))
-    await asyncio.gather(*(filled(people, viewer, slots) for viewer in members))
+    await asyncio.gather(*(upload(authors[n % AUTHORS], n) for n in range(AUTHORS * posts_each)))
+    await asyncio.gather(
+        *(filled(people, viewer, FOLLOWED_EACH * posts_each, slots) for viewer in members)
+    )
     return members
 
 
-async def filled(people: Site, viewer: Person, slots: asyncio.Semaphore) -> None:
+async def filled(people: Site, viewer: Person, posts: int, slots: asyncio.Semaphore) -> None:
     """Wait until everything that will stand in the viewer's feed does."""
     async with asyncio.timeout(FILL_SECONDS):
         while True:
             async with slots:
-                if len(await people.feed(viewer, 100)) == FOLLOWED_EACH * POSTS_EACH:
+                if len(await people.feed(viewer, 100)) == posts:
                     return
             await asyncio.sleep(0.5)

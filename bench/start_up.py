@@ -75,7 +75,7 @@ async def start_and_stop(
             env=environ,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # a group of its own: Ctrl-C reaches make and what it runs
+            start_new_session=True,  # a group of its own: make and what it runs
         )
     try:
         async with asyncio.timeout(most_seconds), aiohttp.ClientSession() as session:
@@ -87,6 +87,6 @@ async def start_and_stop(
         return time.perf_counter() - began
     finally:
         if running.returncode is None:
-            os.killpg(running.pid, signal.SIGINT)
+            os.killpg(running.pid, signal.SIGTERM)
             async with asyncio.timeout(STOP_SECONDS):
                 await running.wait()

@@ -21,8 +21,8 @@ gateways and workers all share the two. No test asserts any of it.
 
 Every figure is of a site that `make run` would start, tokens, log lines and metrics included; only
 limits on sign-ups and uploads are raised. How each is measured stands in the script of its name in
-[bench/](../). A ratio is the figure divided by its reference, so a higher one is better of rates and
-a lower one of times.
+[bench/](../). A ratio is the figure divided by its reference: of rates a higher one is better, of
+times a lower one.
 """
 
 

@@ -18,7 +18,7 @@ from bench.photos import another, camera_photo
 from bench.standing import Standing, child, output_of
 from bench.table import Row, milliseconds, percentile, ratio
 
-POLL_SECONDS = 0.01
+POLL_SECONDS = 0.02
 UPLOAD_SECONDS = 120
 UPLOADERS = 4
 IN_ANSWER = 100
@@ -68,7 +68,7 @@ class Follower:
 
 
 async def measure(standing: Standing, *, quick: bool) -> list[Row]:
-    size = Size(16, 10, 3) if quick else Size(40, 30, 7)
+    size = Size(12, 8, 3) if quick else Size(40, 30, 7)
     people = standing.people
     photo = await asyncio.to_thread(camera_photo)
     alone = await decode_alone(photo, size.decodes)
