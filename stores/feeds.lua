@@ -44,8 +44,9 @@ end
 -- skeleton: one slice of a window, newest first, with the authors that its viewer no longer sees.
 -- KEYS  1 window  2 hidden
 -- ARGV  1 cursor's ms or ''  2 cursor's post id or ''  3 how many entries
--- Reply {floor, {post id, ms, ...}, {hidden author, ...}}, or nil when there is no window to trust.
+-- Reply {floor, 'ms,post id,...', 'hidden author,...'}, or nil when there is no window to trust.
 --       Entries below the cursor in falling ms; those of one ms in no order and all of them.
+--       Two texts, for a client reads one text much faster than sixty replies.
 -- Cost  one trip; 10 us and 0.3 us an entry.
 local function skeleton(keys, args)
     local window, hidden_key = keys[1], keys[2]
@@ -65,14 +66,14 @@ local function skeleton(keys, args)
         redis.call('EXPIRE', hidden_key, KEPT_SECONDS)
     end
 
-    local entries, from = {}, '+inf'
+    local entries, from, unseen = {}, '+inf', table.concat(hidden, ',')
     local before_ms, before_id, count = args[1], args[2], tonumber(args[3])
     if before_ms ~= '' then
-        if tonumber(before_ms) <= tonumber(floor) then return {floor, entries, hidden} end
+        if tonumber(before_ms) <= tonumber(floor) then return {floor, '', unseen} end
         for _, id in ipairs(redis.call('ZRANGE', window, before_ms, before_ms, 'BYSCORE')) do
             if smaller(id, before_id) then
-                entries[#entries + 1] = id
                 entries[#entries + 1] = before_ms
+                entries[#entries + 1] = id
             end
         end
         from = '(' .. before_ms
@@ -85,17 +86,17 @@ local function skeleton(keys, args)
     local cut = #rest > kept and rest[#rest] == last  -- the slice would end among equals
     for at = 1, kept, 2 do
         if not (cut and rest[at + 1] == last) then
-            entries[#entries + 1] = rest[at]
             entries[#entries + 1] = rest[at + 1]
+            entries[#entries + 1] = rest[at]
         end
     end
     if cut then
         for _, id in ipairs(redis.call('ZRANGE', window, last, last, 'BYSCORE')) do
-            entries[#entries + 1] = id
             entries[#entries + 1] = last
+            entries[#entries + 1] = id
         end
     end
-    return {floor, entries, hidden}
+    return {floor, table.concat(entries, ','), unseen}
 end
 
 -- push: put published posts into windows that exist and reach that far down.

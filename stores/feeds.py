@@ -12,13 +12,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from runtime.errors import Unavailable
 from runtime.functions import Functions, is_unknown_function
 from runtime.outages import is_outage
-from stores.epochs import Epochs
+from stores.epochs import SECONDS_BELIEVED, Epochs
 from stores.feed_keys import Names, both_keys, grouped, names_of, window_key
 from stores.link import Link
 from stores.reach import Reach
@@ -30,7 +31,7 @@ CAP = 256
 CALLS_PER_TRIP = 64
 BUILD_SECONDS = 30
 GENERATION = "feeds:generation"
-SECONDS_BELIEVED = 2.0
+_numbers = msgspec.json.Decoder(list[int]).decode
 # A log that hangs delays a read by no more than this, and only one read in two seconds.
 GENERATION_SECONDS = 0.25
 # A cache that hangs is as good as gone: whoever waits can be answered from Postgres.
@@ -97,10 +98,7 @@ class Feeds:
         self._adopt(epoch, self._generation)
 
     async def skeleton(self, viewer_id: int, before: Place | None, count: int) -> Slice | None:
-        """Up to `count` entries below `before`; None when Postgres has to be asked instead.
-
-        Fewer than `count` means the window ends here.
-        """
+        """Up to `count` entries below `before`, fewer where the window ends; None: ask Postgres."""
         names = self._names
         if names is None or time.monotonic() >= self._due:
             names = await self._current_names()
@@ -108,9 +106,10 @@ class Feeds:
         reply = await self._ask("skeleton", keys, [*(before or (b"", b"")), count])
         if reply is None:
             return None
-        floor, flat, hidden = reply
-        entries = sorted(zip(map(int, flat[1::2]), map(int, flat[::2]), strict=True), reverse=True)
-        return Slice(int(floor), entries[:count], frozenset(map(int, hidden)))
+        # One text read at once: number by number it would take ten times as long.
+        floor, flat, hidden = reply[0], _numbers(b"[%b]" % reply[1]), _numbers(b"[%b]" % reply[2])
+        places = sorted(zip(flat[::2], flat[1::2], strict=True), reverse=True)
+        return Slice(int(floor), places[:count], frozenset(hidden))
 
     async def begin_build(self, viewer_id: int) -> str | None:
         """A token to build the viewer's window under; None when that is done or being done.
