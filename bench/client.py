@@ -74,7 +74,8 @@ class Site:
         """What the site answers once the post is durable."""
         form = aiohttp.FormData()
         for photo in photos:
-            form.add_field("photo", BytesIO(photo), filename="IMG_0001.jpg", content_type="image/jpeg")
+            file = BytesIO(photo)
+            form.add_field("photo", file, filename="IMG_0001.jpg", content_type="image/jpeg")
         form.add_field("caption", caption)
         if alt:
             form.add_field("alt", alt)

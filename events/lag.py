@@ -39,7 +39,8 @@ async def lag_of(log: Log, group: str, topic: str, partition: int) -> Lag:
         return Lag(await log.client.xlen(stream), 0, _first(undelivered))
     oldest = None
     if pending := int(found["pending"]):
-        oldest = Position.parse((await log.client.xpending(stream, group))["min"])
+        lowest = (await log.client.xpending(stream, group))["min"]
+        oldest = Position.parse(lowest) if lowest else None  # acknowledged meanwhile
     entries = int(found["lag"] or 0)
     if entries and oldest is None:
         after = b"(" + found["last-delivered-id"]
