@@ -51,7 +51,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 class PostSubmitted(PostEvent, frozen=True, kw_only=True, tag="post.submitted"):
     """Photos were uploaded and wait in staging; the post's id is the event's own.
 
-    Announced by gateway/drafts.py; read by workers/renditions.py and workers/posts.py.
+    Announced by gateway/uploads.py; read by workers/renditions.py and workers/posts.py.
     """
 
     photos: tuple[StagedPhoto, ...]

@@ -47,12 +47,18 @@ def page(
 ) -> web.Response:
     """A list: items that are JSON already are joined, not decoded."""
     encoded = b",".join(each if isinstance(each, bytes) else _encode(each) for each in items)
-    body = b'{"items":[%b],"next":%b}' % (encoded, _encode(next_cursor))
+    body = b"".join((b'{"items":[', encoded, b'],"next":', _encode(next_cursor), b"}"))
     headers = {}
     if next_cursor is not None:
-        address = request.rel_url.update_query(cursor=next_cursor)
-        headers["Link"] = f'<{address}>; rel="next"'
+        headers["Link"] = f'<{next_address(request, next_cursor)}>; rel="next"'
     return json_answer(body, headers=headers)
+
+
+def next_address(request: web.Request, cursor: str) -> str:
+    """This request's own address with another cursor. Most have no query: that is made by hand."""
+    if not request.rel_url.raw_query_string:
+        return f"{request.rel_url.raw_path}?cursor={cursor}"
+    return str(request.rel_url.update_query(cursor=cursor))
 
 
 def degrade(request: web.Request, part: str) -> None:

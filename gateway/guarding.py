@@ -1,6 +1,7 @@
 """Before a handler runs: whether the client takes what the route gives, and who asks."""
 
 import time
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -57,6 +58,7 @@ def authenticate(request: web.Request, route: Route) -> Viewer | None:
     return viewer
 
 
+@lru_cache(maxsize=1_000)
 def accepts(header: str, kind: str) -> bool:
     """Whether an Accept header allows a media type: the most specific range decides (RFC 9110)."""
     family = kind.partition("/")[0]

@@ -4,15 +4,20 @@ Names are static and dotted (`request.served`); what varies goes into fields. Ne
 it is structlog's own key: an event's fields are `event_id` and `event_type`.
 """
 
+import asyncio
+import atexit
 import logging
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import msgspec
 import structlog
+
+HELD_SECONDS = 0.1
 
 
 def configure_logging(level: str) -> None:
@@ -28,13 +33,13 @@ def configure_logging(level: str) -> None:
         if pretty
         else [
             structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(serializer=as_json),
+            as_json,
         ]
     )
     structlog.configure(
         processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr) if pretty else lambda *_: Lines(),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -48,8 +53,43 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 
-def as_json(fields: dict[str, Any], **_: object) -> str:
+def as_json(_logger: object, _level: str, fields: MutableMapping[str, Any]) -> str:
     return msgspec.json.encode(fields, enc_hook=str).decode()
+
+
+class Lines:
+    """Writes lines to standard error a few at a time, warnings and errors at once.
+
+    A write for each line costs more than the request it tells of, here and in whoever reads it.
+    """
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._lock = threading.Lock()
+        atexit.register(self.flush)
+
+    def info(self, line: str) -> None:
+        self._lines.append(line)
+        if len(self._lines) != 1:
+            return  # whoever wrote the first has seen to it
+        try:
+            asyncio.get_running_loop().call_later(HELD_SECONDS, self.flush)
+        except RuntimeError:  # no loop in this thread
+            self.flush()
+
+    def warning(self, line: str) -> None:
+        self._lines.append(line)
+        self.flush()
+
+    debug = msg = info
+    error = critical = fatal = warn = exception = warning
+
+    def flush(self) -> None:
+        with self._lock:
+            lines, self._lines = self._lines, []
+            if lines:
+                sys.stderr.write("\n".join(lines) + "\n")
+                sys.stderr.flush()
 
 
 def log() -> Any:
