@@ -35,3 +35,8 @@ async def settle(settings, clean_site):
             pytest.fail("did not settle")
 
         yield drain
+
+
+@pytest.fixture
+async def ada(gateway):
+    return await gateway.sign_up("ada")

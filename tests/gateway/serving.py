@@ -78,3 +78,16 @@ async def until(holds, seconds=10):
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - what is waited for knows of no event
             await asyncio.sleep(0.005)
+
+
+async def raw(gateway, *sent, seconds=5):
+    """What comes back for these bytes, up to the end of the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+    try:
+        for each in sent:
+            writer.write(each)
+            await writer.drain()
+        async with asyncio.timeout(seconds):
+            return await reader.read()
+    finally:
+        writer.close()
