@@ -34,6 +34,7 @@ _SILENCE_SECONDS = 20
 _SLOWEST_BYTES_PER_SECOND = 2 * 1024 * 1024
 _ATTEMPTS = 2  # every request may be repeated: keys are random or named for their content
 _PAUSE_SECONDS = 0.1
+_REFUSAL_BYTES = 4096
 
 Body = Callable[[], AsyncIterable[bytes]]
 
@@ -85,14 +86,15 @@ class SignedBucket:
             match response.status:
                 case 200 | 204 | 206:
                     yield response
-                case 404:
+                case 404 if method == "HEAD" or await says_no_such_key(response):
                     raise NotFound("object-not-found", key)
                 case 412:
                     raise AlreadyThere
                 case 416:
                     raise Invalid("range-not-satisfiable", "The object ends before that range.")
                 case status:
-                    # A refused signature too: an operator has to act, and nothing may be lost.
+                    # A refused signature and a missing bucket too: an operator has to act, and
+                    # nothing may be taken for lost.
                     raise unavailable(f"Object storage answered {status}.")
 
     async def _answer(
@@ -133,6 +135,14 @@ class SignedBucket:
         request = AWSRequest(method=method, url=f"{self._root}/{quote(key)}".rstrip("/"))
         self._signer.add_auth(request)
         return URL(request.url, encoded=True)
+
+
+async def says_no_such_key(response: ClientResponse) -> bool:
+    """Whether a 404 is about the key: a bucket that is not there says nothing of what it held."""
+    try:
+        return b"<Code>NoSuchKey</Code>" in await response.content.read(_REFUSAL_BYTES)
+    except (ClientError, TimeoutError, OSError):
+        return False
 
 
 async def pieces_of(response: ClientResponse) -> AsyncIterator[bytes]:

@@ -54,6 +54,16 @@ async def test_a_wrong_secret_is_an_outage_not_an_answer(settings):
             await stranger.read("any")
 
 
+async def test_a_missing_bucket_is_an_outage_not_an_answer(settings):
+    """Of a bucket that is not there nobody may say that an object in it is lost."""
+    async with Objects(f"{settings.objects_url}-none") as nowhere:
+        assert not await nowhere.alive()
+        for asking in (nowhere.read("any"), nowhere.delete(["any"]), nowhere.stage(one_chunk())):
+            with pytest.raises(Unavailable) as refusal:
+                await asking
+            assert refusal.value.code == "objects-unavailable"
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

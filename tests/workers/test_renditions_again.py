@@ -47,6 +47,21 @@ async def test_a_photo_uploaded_twice_is_stored_once(darkroom, submit):
     assert not await darkroom.objects.exists(second.event.photos[0].key)
 
 
+async def test_a_missing_bucket_rejects_no_post(darkroom, submit, settings):
+    """Bytes are lost when storage says so of them; while it has no bucket the post waits."""
+    delivery = await submit(jpeg())
+    async with Objects(f"{settings.objects_url}-none") as nowhere:
+        site = Darkroom(log=darkroom.log, objects=nowhere, decoders=darkroom.decoders)
+        with pytest.raises(Unavailable):
+            await render(site, [delivery])
+
+    assert await announced(darkroom, delivery) == [None, None]
+    await render(darkroom, [delivery])
+    published, rejected = await announced(darkroom, delivery)
+    assert published is not None
+    assert rejected is None
+
+
 async def test_a_decided_rejection_stays(darkroom, submit):
     """Delivered again after a rejection, with the staged bytes gone, the first reason stands."""
     delivery = await submit(b"no photo")
