@@ -14,7 +14,7 @@ from events.posts import PostPublished
 from events.work import FanoutChunk
 from stores import follows, posts, pulls
 from stores.database import transaction
-from stores.feeds import Merge, Push
+from stores.feeds import Merge, Place, Push
 from stores.follows import EdgeRow
 from stores.posts import PostRow, PostState
 from workers.site import Site
@@ -56,7 +56,9 @@ async def plan_author(
             follower_ids = []
             bounds = await follows.follower_range_bounds(db, author_id, FOLLOWERS_PER_CHUNK)
 
-    await push(site, (Push(row.published_ms or 0, row.id, follower_ids) for _, row in published))
+    await push(
+        site, author_id, [(row.published_ms or 0, row.id) for _, row in published], follower_ids
+    )
     for delivery, row in published:
         first = 0
         for last in bounds:
@@ -83,13 +85,26 @@ async def push_chunk(
             follower_ids = await follows.holding_followers(
                 db, each.actor, chunk.first_follower_id, chunk.last_follower_id
             )
-        await push(site, [Push(chunk.published_ms, chunk.post_id, follower_ids)])
+        await push(site, each.actor, [(chunk.published_ms, chunk.post_id)], follower_ids)
     return ()
 
 
-async def push(site: Site, pushes: Iterable[Push]) -> None:
+async def push(
+    site: Site, author_id: int, places: Sequence[Place], follower_ids: Sequence[int]
+) -> None:
+    """Push an author's posts to these followers, given in order; hide them from who has left.
+
+    Without that look, a push that was slow could bring an unfollowed author back, into a window
+    that was evicted meanwhile and built anew: it hides nobody.
+    """
+    if not follower_ids:
+        return
     await site.feeds.refresh()
-    await site.feeds.push(pushes)
+    await site.feeds.push(Push(ms, post_id, follower_ids) for ms, post_id in places)
+    async with transaction(site.database) as db:
+        now = await follows.holding_followers(db, author_id, follower_ids[0], follower_ids[-1])
+    if left := set(follower_ids).difference(now):
+        await reflect(site, await edge_rows(site, ((each, author_id) for each in left)))
 
 
 async def backfill(

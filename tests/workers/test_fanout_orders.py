@@ -1,15 +1,19 @@
 """The three orders of fan-out, each paused at the point where the wrong one would lose a post."""
 
+import asyncio
+
 import pytest
 
 from events.graph import FollowAccepted
-from events.ids import Position, make_id
+from events.ids import MAX_ID, Position, make_id
 from events.posts import PostPublished
+from events.work import FanoutChunk
 from stores import follows, pulls
 from stores.feeds import Feeds
 from tests.workers.fanning import (
     ADA,
     BOB,
+    EVE,
     NOW,
     Pause,
     build,
@@ -42,6 +46,73 @@ async def test_a_slow_hide_does_not_outlive_a_new_follow(site, monkeypatch):
     await slow.during(fanout.hide_author(site, [withdrawn]), followed_again)
 
     assert (await site.feeds.skeleton(BOB, None, 9)).hidden == frozenset()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_slow_push_brings_no_unfollowed_author_back(site, monkeypatch, chunked):
+    """Who has left when the push lands is not shown it, though the window is a new one.
+
+    Bob unfollows while fan-out holds the followers it read; his window, which hides Ada, is
+    evicted, and built anew of rows without her.
+    """
+    await commit_follow(site.database)
+    await commit_follow(site.database, EVE)
+    assert await build(site)
+    assert await build(site, EVE)
+    delivery = await commit_post(site.database)
+    slow = Pause(monkeypatch, follows, "holding_followers", after=True)
+
+    async def leave():
+        await fanout.hide_author(site, [await commit_withdrawal(site.database)])
+        await site.feeds._cache.flushall()
+        assert await build(site)
+        assert await build(site, EVE)
+
+    await slow.during(pushed(site, delivery, chunked=chunked), leave)
+
+    assert (await site.feeds.skeleton(BOB, None, 9)).hidden == {ADA}
+    assert (await site.feeds.skeleton(EVE, None, 9)).hidden == frozenset()
+    assert await ids_of(site, EVE) == [delivery.event.post_id]
+
+
+async def test_a_slow_push_hides_nobody_who_follows_again(site, monkeypatch):
+    """The push finds that Bob has left; before it hides Ada from him he is back."""
+    await commit_follow(site.database)
+    await build(site)
+    delivery = await commit_post(site.database)
+    reading = Pause(monkeypatch, follows, "holding_followers", after=True)
+
+    async def leave():
+        await commit_withdrawal(site.database)
+        slow = Pause(monkeypatch, follows, "edges_of", after=True)
+
+        async def come_back():
+            async with asyncio.timeout(10):
+                await slow.reached.wait()
+            again = await commit_follow(site.database, ms=7)
+            await fanout.backfill(site, [again])
+            slow.resumed.set()
+
+        returning.append(asyncio.create_task(come_back()))
+
+    returning = []
+    await reading.during(fanout.plan_fanout(site, [delivery]), leave)
+    await returning[0]
+
+    assert (await site.feeds.skeleton(BOB, None, 9)).hidden == frozenset()
+    assert await ids_of(site) == [delivery.event.post_id]
+
+
+def pushed(site, delivery, *, chunked):
+    if not chunked:
+        return fanout.plan_fanout(site, [delivery])
+    chunk = FanoutChunk(
+        post_id=delivery.event.post_id,
+        published_ms=delivery.position.ms,
+        first_follower_id=0,
+        last_follower_id=MAX_ID,
+    )
+    return fanout.push_chunk(site, [deliver(chunk, ADA, Position(NOW + 9, 0))])
 
 
 async def test_fan_out_reads_followers_after_the_post_is_committed(site, monkeypatch):
