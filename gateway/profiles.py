@@ -11,6 +11,7 @@ from events.ids import Address, created_ms, position_of, shard_of
 from gateway.answers import rfc3339
 from gateway.keys import LOG, NOTICES, SETTINGS
 from gateway.metadata import account_named
+from gateway.visibility import heard_edge, is_private
 from runtime.errors import Forbidden
 from stores.accounts import STRANGERS, AccountRow, Relation, account_by_username
 from stores.database import Database
@@ -102,18 +103,13 @@ def registered_row(account_id: int, event: AccountRegistered) -> AccountRow:
 
 
 async def refuse_unless_shown_to(
-    request: web.Request, db: Database, viewer_id: int | None, row: AccountRow
+    request: web.Request, db: Database, viewer_id: int, row: AccountRow
 ) -> None:
     """Lists of a private account are for itself and those whose wish it accepted."""
-    if not is_private(request, row) or viewer_id == row.id:
+    notices = request.app[NOTICES]
+    if viewer_id == row.id or not is_private(notices, row):
         return
-    if viewer_id is None or not await holds(db, viewer_id, row.id):
+    # A withdrawal counts when it is heard: its row may be long behind.
+    withdrawn = heard_edge(notices, viewer_id, row.id) is False
+    if withdrawn or not await holds(db, viewer_id, row.id):
         raise Forbidden("private-account", "Only accepted followers see this.")
-
-
-def is_private(request: web.Request, row: AccountRow) -> bool:
-    """By the row, unless a later notice says otherwise."""
-    heard = request.app[NOTICES].privacy(row.id)
-    if heard is not None and heard[1] > row.private_version:
-        return heard[0]
-    return row.private

@@ -12,7 +12,7 @@ from aiohttp import web
 from gateway.keys import NOTICES, READER
 from gateway.notices import Notices
 from runtime.errors import Unavailable
-from stores.accounts import viewer_relations
+from stores.accounts import AccountRow, viewer_relations
 from stores.cards import AuthorCard, PostCard
 from stores.lru import Lru
 from stores.posts import PostState
@@ -105,8 +105,8 @@ async def shown_authors(
     return shown - (private_ids - followed)
 
 
-def is_private(notices: Notices, author: AuthorCard) -> bool:
-    """By the card, unless a later notice says otherwise."""
+def is_private(notices: Notices, author: AuthorCard | AccountRow) -> bool:
+    """By the card or row, unless a later notice says otherwise."""
     heard = notices.privacy(author.id)
     if heard is not None and heard[1] > author.private_version:
         return heard[0]

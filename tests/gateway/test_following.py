@@ -1,7 +1,9 @@
 import pytest
 
 from events.ids import Address
-from tests.gateway.serving import serving
+from gateway.keys import NOTICES
+from gateway.visibility import heard_edge
+from tests.gateway.serving import serving, until
 
 
 @pytest.fixture
@@ -96,6 +98,23 @@ async def test_going_private_closes_lists_before_the_row_knows(gateway, settle, 
     shut = await gateway.ask("GET", "/v1/accounts/ada/following", bob)
 
     assert shut.status == 403
+
+
+async def test_unfollowing_closes_private_lists_before_the_row_knows(gateway, settle, ada, bob):
+    """The notice of the withdrawal decides, whatever the row still says."""
+    await gateway.ask("PUT", "/v1/accounts/ada/follow", bob)
+    await settle()
+    await gateway.ask("PATCH", "/v1/me", ada, json={"private": True})
+    await settle()
+    lists = [f"/v1/accounts/ada/{each}" for each in ("followers", "following", "posts")]
+    for path in lists:
+        assert (await gateway.ask("GET", path, bob)).status == 200
+    await gateway.ask("DELETE", "/v1/accounts/ada/follow", bob)
+    await until(lambda: heard_edge(gateway.app[NOTICES], bob.id, ada.id) is False)
+
+    for path in lists:
+        shut = await gateway.ask("GET", path, bob)
+        assert (shut.status, shut.body["code"]) == (403, "private-account")
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 10])
