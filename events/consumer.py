@@ -50,6 +50,7 @@ class Reader:
         site: Any,
         limits: Limits,
         clock: Callable[[], float] = time.monotonic,
+        may_read: Callable[[], bool] = lambda: True,
     ) -> None:
         self.claims = Claims(
             log,
@@ -63,18 +64,20 @@ class Reader:
         )
         self.log, self.site, self.handlers, self.limits = log, site, handlers, limits
         self._clock = clock
+        self._may_read = may_read
         self._paused_until = 0.0
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Step until told to stop; what is not attempted by then stays for the next life."""
-        renewing = asyncio.create_task(
-            self._keep_leases(), name=f"renew {self.claims.group} {self.claims.stream}"
-        )
-        try:
+        async with asyncio.TaskGroup() as tasks:
+            name = f"renew {self.claims.group} {self.claims.stream}"
+            renewing = tasks.create_task(self._keep_leases(), name=name)
             while not stopping.is_set():
-                await self.step(block_ms=BLOCK_MS)
-                await _rest(stopping, self._paused_until - self._clock())
-        finally:
+                if self._may_read():
+                    await self.step(block_ms=BLOCK_MS)
+                    await _rest(stopping, self._paused_until - self._clock())
+                else:
+                    await _rest(stopping, OUTAGE_SECONDS)
             renewing.cancel()
 
     async def step(self, *, block_ms: int | None = None) -> int:
@@ -96,7 +99,7 @@ class Reader:
         await self.claims.catch_up()
         leases, now = self.claims.leases, self._clock()
         if due := leases.due(now, self.limits.batch):
-            return await self.claims.fetch(due)
+            return await self._unless_deadly(await self.claims.fetch(due))
         wait = leases.next_due()
         if block_ms is not None and wait is not None:
             block_ms = max(1, min(block_ms, int((wait - now) * 1000)))
@@ -105,6 +108,16 @@ class Reader:
             return await self.claims.read_new(room, block_ms)
         await asyncio.sleep((block_ms or 0) / 1000)
         return []
+
+    async def _unless_deadly(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Bury what has outlived its attempts: it never failed, its workers died of it."""
+        spared = []
+        for entry in entries:
+            if self.claims.leases.held[entry[0]].attempts > self.limits.attempts:
+                await self._bury(entry[0], "worker-died", "")
+            else:
+                spared.append(entry)
+        return spared
 
     async def _deliver(self, entries: Sequence[Entry]) -> int:
         claims = self.claims

@@ -1,11 +1,12 @@
 """A stream entry's fields, and how a run of entries is opened into deliveries."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.keywrap import InvalidUnwrap
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from events import codec, sealing
 from events.accounts import AccountRegistered
@@ -37,33 +38,22 @@ async def open_entries(
     log: "Log", topic: str, partition: int, entries: Sequence[Entry]
 ) -> list[Delivery[Any] | Unreadable]:
     """Decode and unseal a run of one stream's entries, with one trip for the keys they need."""
-    kinds = [BY_TAG.get(fields.get(TYPE, b"").decode()) for _, fields in entries]
-    actors = [_actor_of(position, fields) for position, fields in entries]
-    wanted = {
-        actor
-        for actor, (_, fields) in zip(actors, entries, strict=True)
-        if SEALED in fields and log.keyring.remembered(actor) is None
-    }
-    wrapped = await log.wrapped_keys(sorted(wanted)) if wanted else {}
+    keys = await _keys_for(log, entries)
     opened: list[Delivery[Any] | Unreadable] = []
-    for kind, actor, (entry_id, fields) in zip(kinds, actors, entries, strict=True):
+    for entry_id, fields in entries:
         position = Position.parse(entry_id)
-        tag = fields.get(TYPE, b"").decode()
+        tag = fields.get(TYPE, b"").decode(errors="replace")
+        kind = BY_TAG.get(tag)
         if kind is None:
             opened.append(
                 Unreadable(position=position, type=tag, reason="unknown-type", known=False)
             )
             continue
         try:
-            half = _unsealed(log, actor, tag, fields.get(SEALED, b""), wrapped)
-            event = codec.decode(kind, fields.get(PAYLOAD, b""), half)
-        except (codec.Undecodable, InvalidTag, InvalidUnwrap) as error:
-            reason = f"undecodable: {error or type(error).__name__}"
-            opened.append(Unreadable(position=position, type=tag, reason=reason, known=True))
-            continue
-        opened.append(
-            Delivery(
-                event=event,
+            actor = _actor_of(entry_id, fields)
+            half = _unsealed(tag, fields.get(SEALED, b""), keys.get(actor))
+            delivery = Delivery(
+                event=codec.decode(kind, fields.get(PAYLOAD, b""), half),
                 topic=topic,
                 partition=partition,
                 position=position,
@@ -74,31 +64,36 @@ async def open_entries(
                 request=fields.get(REQUEST, b"").decode(),
                 traceparent=fields.get(TRACEPARENT, b"").decode(),
             )
-        )
+        except (codec.Undecodable, InvalidTag, ValueError) as error:
+            reason = f"undecodable: {error or type(error).__name__}"
+            opened.append(Unreadable(position=position, type=tag, reason=reason, known=True))
+        else:
+            opened.append(delivery)
     return opened
+
+
+async def _keys_for(log: "Log", entries: Sequence[Entry]) -> dict[int, AESGCM | None]:
+    """The key of everyone who sealed something here, looked up once; None where it is destroyed."""
+    keys = {}
+    for entry_id, fields in entries:
+        if SEALED in fields:
+            with suppress(codec.Undecodable, ValueError):  # told when the entry itself is opened
+                actor = _actor_of(entry_id, fields)
+                keys[actor] = log.keyring.remembered(actor)
+    missing = sorted(actor for actor, key in keys.items() if key is None)
+    for actor, wrapped in (await log.wrapped_keys(missing) if missing else {}).items():
+        keys[actor] = log.keyring.unwrap(actor, wrapped) if wrapped else None
+    return keys
 
 
 def _actor_of(entry_id: bytes, fields: Mapping[bytes, bytes]) -> int:
     """Who did it. A registration's actor is the account it opens, so its entry names none."""
     if ACTOR in fields:
         return int(fields[ACTOR])
-    try:
-        username = codec.decode(AccountRegistered, fields.get(PAYLOAD, b""), b"").username
-    except codec.Undecodable:
-        return 0
+    username = codec.decode(AccountRegistered, fields.get(PAYLOAD, b""), b"").username
     return make_id(Position.parse(entry_id), shard_of_username(username))
 
 
-def _unsealed(
-    log: "Log", actor: int, tag: str, sealed: bytes, wrapped: Mapping[int, bytes | None]
-) -> bytes:
+def _unsealed(tag: str, sealed: bytes, key: AESGCM | None) -> bytes:
     """The sealed half in the clear; empty where there is none or its key is destroyed."""
-    if not sealed:
-        return b""
-    key = log.keyring.remembered(actor)
-    if key is None:
-        stored = wrapped.get(actor)
-        if stored is None:
-            return b""
-        key = log.keyring.unwrap(actor, stored)
-    return sealing.unseal(key, tag, sealed)
+    return sealing.unseal(key, tag, sealed) if sealed and key else b""

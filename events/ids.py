@@ -11,6 +11,7 @@ EPOCH_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z; 40 bits of milliseconds la
 SHARDS = 8_192
 SEQUENCES = 1_024
 MAX_ID = 2**63 - 1
+MAX_PART = 2**63  # of a position; beyond it the server does not take it for an entry's id
 
 
 class Position(NamedTuple):
@@ -31,7 +32,11 @@ class Position(NamedTuple):
         ):
             message = f"not a position: {text!r}"
             raise ValueError(message)
-        return cls(int(ms), int(sequence))
+        position = cls(int(ms), int(sequence))
+        if max(position) >= MAX_PART:
+            message = f"no stream has this position: {text!r}"
+            raise ValueError(message)
+        return position
 
 
 class Address(NamedTuple):

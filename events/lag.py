@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from redis.exceptions import ResponseError
 
+from events.claims import dead_key, letter_name
 from events.ids import Position
 from events.log import Log, stream_key
 from runtime import metrics
@@ -37,15 +38,23 @@ async def lag_of(log: Log, group: str, topic: str, partition: int) -> Lag:
     if found is None:
         undelivered = await log.client.xrange(stream, "-", "+", 1)
         return Lag(await log.client.xlen(stream), 0, _first(undelivered))
-    oldest = None
+    after = b"(" + found["last-delivered-id"]
+    oldest = _first(await log.client.xrange(stream, after, "+", 1))
+    # The server does not always know the lag (nil); that there is one, the stream itself says.
+    entries = int(found["lag"]) if found["lag"] is not None else int(oldest is not None)
     if pending := int(found["pending"]):
         lowest = (await log.client.xpending(stream, group))["min"]
-        oldest = Position.parse(lowest) if lowest else None  # acknowledged meanwhile
-    entries = int(found["lag"] or 0)
-    if entries and oldest is None:
-        after = b"(" + found["last-delivered-id"]
-        oldest = _first(await log.client.xrange(stream, after, "+", 1))
+        oldest = Position.parse(lowest) if lowest else oldest  # or acknowledged meanwhile
     return Lag(entries, pending, oldest)
+
+
+async def oldest_unapplied(log: Log, group: str, topic: str, partition: int) -> Position | None:
+    """The first entry whose effect does not stand: not yet done, or buried and perhaps retried."""
+    undone = [(await lag_of(log, group, topic, partition)).oldest]
+    prefix = letter_name(group, topic, "")
+    letters = [field.decode() for field in await log.client.hkeys(dead_key(partition))]
+    undone += [Position.parse(e.removeprefix(prefix)) for e in letters if e.startswith(prefix)]
+    return min((each for each in undone if each), default=None)
 
 
 async def publish_lag(log: Log, group: str, topics: Iterable[str]) -> None:
@@ -60,14 +69,14 @@ async def publish_lag(log: Log, group: str, topics: Iterable[str]) -> None:
 async def trim_notices(log: Log, roles: Mapping[str, Iterable[str]]) -> None:
     """Drop notices older than an hour that every role has applied.
 
-    A notice stands in for a row until the row is written, so it outlives any backlog.
+    A notice stands in for a row until the row is written: it outlives any backlog, and a burial.
     """
     for partition in range(log.partitions):
         seconds, _ = await log.client.time()
         bound = Position((seconds - NOTICE_LIFE_SECONDS) * 1000, 0)
         for role, topics in roles.items():
             for topic in topics:
-                oldest = (await lag_of(log, role, topic, partition)).oldest
+                oldest = await oldest_unapplied(log, role, topic, partition)
                 bound = min(bound, oldest or bound)
         await log.client.xtrim(
             stream_key("notices", partition), minid=str(bound), approximate=False

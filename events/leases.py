@@ -6,11 +6,13 @@ server's own delivery counter, so that they survive a crash.
 
 import random
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from events.entries import Entry
 
 BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 60.0
+SUSPECT_ATTEMPTS = 3  # two lives ended with it in hand, or it failed twice
 FIRST_LOOK_SECONDS = 0.01
 LONGEST_LOOK_SECONDS = 1.0
 
@@ -48,9 +50,11 @@ class Leases:
             self.held[entry_id] = Held(None, due=due, attempts=tries + 1, counted=False)
 
     def due(self, now: float, limit: int) -> list[bytes]:
-        """Ids that may be attempted now, oldest first."""
+        """Ids that may be attempted now, oldest first; one that workers may die of, alone."""
         ready = [i for i, held in self.held.items() if i not in self.active and held.due <= now]
-        return sorted(ready, key=_by_age)[:limit]
+        ready = sorted(ready, key=_by_age)[:limit]
+        harmless = list(takewhile(lambda i: self.held[i].attempts < SUSPECT_ATTEMPTS, ready))
+        return harmless or ready[:1]
 
     def next_due(self) -> float | None:
         """When the next waiting entry is due; None when none waits."""

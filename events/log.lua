@@ -31,6 +31,8 @@ local function append(keys, args)
     if record then
         local topic, position, digest = string.match(record, '^(%S+) (%S+) (%S+)$')
         if digest ~= args[3] then return {'reused'} end
+        -- A write, so that a WAIT behind this call covers the first append too.
+        redis.call('EXPIRE', keys[3], args[4])
         return {'replayed', position, topic}
     end
     if args[6] ~= '' and redis.call('HEXISTS', keys[5], args[6]) == 1 then return {'taken'} end

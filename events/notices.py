@@ -5,11 +5,13 @@ different servers); a lost connection goes on from the last notice heard.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
 from events.entries import open_entries
 from events.envelope import Delivery
+from events.lag import NOTICE_LIFE_SECONDS
 from events.log import Log, stream_key
 from runtime.functions import Client
 from runtime.loglines import log as log_line
@@ -19,6 +21,11 @@ BLOCK_MS = 1_000
 STALL_SECONDS = 3.0
 PAGE = 1_000
 PAUSE_SECONDS = 0.5
+DEAF_SECONDS = NOTICE_LIFE_SECONDS - 600
+
+
+class Deaf(Exception):
+    """Notices may have been trimmed that were never heard: what is in memory cannot be trusted."""
 
 
 async def follow_notices(
@@ -28,7 +35,10 @@ async def follow_notices(
     handle: Callable[[Delivery[Any]], None],
     caught_up: Callable[[], None],
 ) -> None:
-    """Hand every notice to `handle`, for ever; call `caught_up` once all have been read."""
+    """Hand every notice to `handle`, for ever; call `caught_up` once all have been read.
+
+    `Deaf` when the log was out of reach for almost as long as it keeps notices.
+    """
     behind = set(range(log.partitions))
 
     def at_end(partition: int) -> None:
@@ -55,10 +65,12 @@ async def _follow(
     partition: int,
 ) -> None:
     stream, last = stream_key("notices", partition), b"0-0"
+    heard_at = time.monotonic()
     while not stopping.is_set():
         try:
             # The first reads do not block: their emptiness says that we have caught up.
             page = await log.client.xrange(stream, b"(" + last, "+", count=PAGE)
+            heard_at = still_hearing(heard_at)
             if not page:
                 at_end(partition)
                 await _wait_for_more(blocking, stream, last)
@@ -72,6 +84,14 @@ async def _follow(
                 raise
             log_line().warning("notices.paused", partition=partition, reason=str(error))
             await asyncio.sleep(PAUSE_SECONDS)
+
+
+def still_hearing(heard_at: float) -> float:
+    """The time now; `Deaf` when the last answer is too long ago."""
+    now = time.monotonic()
+    if now - heard_at > DEAF_SECONDS:
+        raise Deaf
+    return now
 
 
 async def _wait_for_more(blocking: Client, stream: str, last: bytes) -> None:

@@ -9,8 +9,9 @@ import time
 from collections import OrderedDict
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.keywrap import aes_key_unwrap, aes_key_wrap
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
+from runtime.errors import Unavailable
 from runtime.secrets import derive
 
 NONCE_BYTES = 12
@@ -38,8 +39,13 @@ class Keyring:
         return known[0]
 
     def unwrap(self, account_id: int, wrapped: bytes) -> AESGCM:
-        """The account's key, remembered from now on."""
-        key = AESGCM(aes_key_unwrap(self._wrapping, wrapped))
+        """The account's key, remembered from now on. `Unavailable` under another site's secret."""
+        try:
+            key = AESGCM(aes_key_unwrap(self._wrapping, wrapped))
+        except InvalidUnwrap:
+            # Not the entry's fault: with the right secret it can be read.
+            detail = "HELIOGRAPH_SECRET is not the one this site was begun with."
+            raise Unavailable("wrong-secret", detail) from None
         self._remembered[account_id] = (key, time.monotonic() + REMEMBERED_SECONDS)
         self._remembered.move_to_end(account_id)
         while len(self._remembered) > REMEMBERED_KEYS:

@@ -35,15 +35,17 @@ async def status_of(log: Log, address: Address) -> CommandStatus | None:
     command = await log.event_at(address)
     if command is None:
         return None
-    chain = [command, *await _announcements(log, command)]
+    # Roles before announcements: who is done by now has announced what there is to announce.
+    steps = [await _roles_of(log, command)]
+    announcements = await _announcements(log, command)
+    steps += [await _roles_of(log, announcement) for announcement in announcements]
     roles: dict[str, str] = {}
-    for delivery in chain:
-        for role, state in (await _roles_of(log, delivery)).items():
-            roles[role] = _worse(roles.get(role, "done"), state)
-    refusal = next((d.event for d in chain if isinstance(d.event, PostRejected)), None)
+    for role, state in (item for step in steps for item in step.items()):
+        roles[role] = _worse(roles.get(role, "done"), state)
+    refusal = next((d.event for d in announcements if isinstance(d.event, PostRejected)), None)
     if "buried" in roles.values():
         state = "buried"
-    elif not roles or "waiting" in roles.values():
+    elif not all(steps) or "waiting" in roles.values():  # a step that nobody reads is not done
         state = "accepted"
     else:
         state = "refused" if refusal else "applied"
@@ -74,7 +76,8 @@ async def _announcements(log: Log, command: Delivery[Any]) -> list[Delivery[Any]
                 await log.announced(PostRejected, cause=command),
             ]
         case FollowRequested(followee_id=followee):
-            found = [await log.announced(FollowAccepted, cause=command, actor=followee)]
+            part = str(command.id)
+            found = [await log.announced(FollowAccepted, cause=command, actor=followee, part=part)]
         case _:
             found = []
     return [delivery for delivery in found if delivery is not None]

@@ -1,6 +1,7 @@
 """What the app opens when it starts and closes when it ends, one function each."""
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,7 +11,7 @@ from redis.exceptions import ResponseError
 
 from events.ids import Position
 from events.log import Log, stream_key
-from events.notices import follow_notices
+from events.notices import Deaf, follow_notices
 from gateway.caching import open_caching
 from gateway.keys import LOG, NOTICES, OBJECTS, PASSWORDS, READER, SETTINGS, TOKENS
 from gateway.notices import Notices
@@ -88,6 +89,11 @@ async def hear(app: web.Application, stopping: asyncio.Event) -> None:
             await hear_until_stopped(app, stopping)
         except Exception as error:  # noqa: BLE001 - whatever it is, privacy rests on hearing again
             app[NOTICES].ready = False
+            if isinstance(error, ExceptionGroup) and error.subgroup(Deaf):
+                # Cards in memory may be older than they know: begin again, with nothing in it.
+                log().error("notices.missed")
+                signal.raise_signal(signal.SIGTERM)
+                return
             if is_outage(error):
                 log().warning("notices.waiting", reason=str(error))
             else:
@@ -113,10 +119,9 @@ async def forget(app: web.Application) -> None:
         await asyncio.sleep(FORGET_SECONDS)
         try:
             await forget_once(app)
-        except Exception as error:
-            if not is_outage(error):
-                raise
-            log().warning("notices.kept", reason=str(error))
+        except Exception as error:  # noqa: BLE001 - memory must not grow because of one failure
+            level = log().warning if is_outage(error) else log().error
+            level("notices.kept", reason=str(error))
 
 
 async def forget_once(app: web.Application) -> None:

@@ -7,10 +7,11 @@ import shlex
 import sys
 
 from runtime.engines.place import PlaceError
-from runtime.prepare import PartitionsChanged, prepare
+from runtime.prepare import prepare
 from runtime.schema import SchemaError
 from runtime.settings import SettingsError
 from runtime.site import find_site, status, take_down
+from runtime.site_record import OtherSite
 from runtime.up import StartError, up
 
 COMMANDS = {
@@ -30,7 +31,7 @@ def main() -> int:
     command = parser.parse_args().command
     try:
         return RUN[command]()
-    except (SettingsError, PlaceError, StartError, SchemaError, PartitionsChanged) as error:
+    except (SettingsError, PlaceError, StartError, SchemaError, OtherSite) as error:
         print(error, file=sys.stderr)
         return 1
 

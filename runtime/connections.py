@@ -67,7 +67,6 @@ async def open_database(
     )
 
 
-async def leave_demoted(pool: asyncpg.Pool, error: BaseException) -> None:
+async def leave_demoted(pool: asyncpg.Pool) -> None:
     """After a failover, connections may stay on a server that has become read-only: drop them."""
-    if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
-        await pool.expire_connections()
+    await pool.expire_connections()

@@ -10,6 +10,7 @@ from runtime.connections import open_cache, open_database, open_log
 from runtime.health import Check, WrongSettings
 from runtime.schema import code_version
 from runtime.settings import Settings
+from runtime.site_record import OtherSite, hold_to_site
 
 Probe = Callable[[], Awaitable[str]]
 
@@ -63,6 +64,10 @@ async def probe_log(stack: AsyncExitStack, settings: Settings) -> Probe:
 
     async def probe() -> str:
         demand(await configuration(client, LOG_WANTS), LOG_WANTS)
+        try:
+            await hold_to_site(client, settings)
+        except OtherSite as error:
+            raise WrongSettings(str(error)) from None
         return "every append is on disk before it is acknowledged"
 
     return probe

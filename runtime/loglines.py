@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
 
 HELD_SECONDS = 0.1
 
@@ -29,17 +31,19 @@ def configure_logging(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     render: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if pretty
         else [
-            structlog.processors.dict_tracebacks,
+            # Without locals: among them are passwords, captions and keys.
+            ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
             as_json,
         ]
     )
+    lines = Lines()
     structlog.configure(
         processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr) if pretty else lambda *_: Lines(),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr) if pretty else lambda *_: lines,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

@@ -6,6 +6,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from redis.exceptions import (
     BusyLoadingError,
     MasterDownError,
+    NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     ResponseError,
@@ -22,11 +23,17 @@ _OUTAGES = (
     RedisTimeoutError,
     BusyLoadingError,
     MasterDownError,
+    NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     ClientConnectionError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password was changed under us
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.InvalidCatalogNameError,  # not restored yet
+    asyncpg.UndefinedTableError,  # not of our version yet
+    asyncpg.UndefinedColumnError,
     asyncpg.OperatorInterventionError,  # being shut down
     asyncpg.InsufficientResourcesError,  # out of disk, memory or connections
     asyncpg.ReadOnlySQLTransactionError,  # demoted: the primary is elsewhere now
@@ -34,12 +41,15 @@ _OUTAGES = (
     asyncpg.InterfaceError,  # a connection closed under us
 )
 
+REFUSING = ("MISCONF", "CLUSTERDOWN", "NOREPLICAS", "UNBLOCKED", "TRYAGAIN", "BUSY ")
+"""How a server says that it cannot now, in answers that redis-py has no class for."""
+
 
 def is_outage(error: BaseException) -> bool:
     """Whether trying the same again later may succeed without anything else being changed."""
     if isinstance(error, ClientError):
         return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)) >= 500
-    if isinstance(error, ResponseError) and str(error).startswith(("MISCONF", "CLUSTERDOWN")):
+    if isinstance(error, ResponseError) and str(error).startswith(REFUSING):
         return True
     if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
         return False  # the driver refused the arguments: a fault of the delivery, not of the engine

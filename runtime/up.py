@@ -15,7 +15,7 @@ from runtime.embedded import ROOT
 from runtime.engines import nginx, postgres, seaweed
 from runtime.engines.place import is_free
 from runtime.engines.start import ANSWERS, PREPARATIONS
-from runtime.prepare import fix_partitions
+from runtime.prepare import begin
 from runtime.progress import say, step
 from runtime.schema import bring_up
 from runtime.site import PROGRAMS, Site, answers_ok, find_site, is_ready, only_one, take_down
@@ -153,7 +153,7 @@ async def fill_engines(site: Site) -> list[str]:
     """No worker may run on tables or partitions that are not its own."""
     if "database" in site.embedded:
         await postgres.make_roles(site.place)
-    return [await bring_up(site.settings.database_url), await fix_partitions(site.settings)]
+    return [await bring_up(site.settings.database_url), await begin(site.settings)]
 
 
 @contextmanager

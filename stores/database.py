@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from events.ids import shard_of
-from runtime.connections import CHECKOUT_SECONDS
+from runtime.connections import CHECKOUT_SECONDS, leave_demoted
 
 
 class Database(Protocol):
@@ -25,8 +25,12 @@ class Database(Protocol):
 @asynccontextmanager
 async def transaction(pool: asyncpg.Pool) -> AsyncIterator[Database]:
     """One transaction on a connection of the pool, committed when the block ends well."""
-    async with pool.acquire(timeout=CHECKOUT_SECONDS) as connection, connection.transaction():
-        yield connection
+    try:
+        async with pool.acquire(timeout=CHECKOUT_SECONDS) as connection, connection.transaction():
+            yield connection
+    except asyncpg.ReadOnlySQLTransactionError:
+        await leave_demoted(pool)
+        raise
 
 
 def shards_of(ids: Iterable[int]) -> list[int]:

@@ -41,9 +41,10 @@ async def serve(settings: Settings, role: str, number: int, operations_port: int
     """Work until SIGTERM, with /livez, /readyz and /metrics beside it."""
     stopping = stop_on_signals()
     engines = ["log", "objects"] if role in EFFECTS else ["log", "database", "cache"]
-    async with operated(settings, engines, port=operations_port, optional=["cache"]):
+    async with operated(settings, engines, port=operations_port, optional=["cache"]) as health:
         log().info("worker.started", role=role, number=number)
-        await work(settings, role, number, stopping)
+        # A wrong version of the tables, or a log that forgets, would make every attempt a fault.
+        await work(settings, role, number, stopping, lambda: health.report().status != "not ready")
         log().info("worker.stopped", role=role, number=number)
 
 

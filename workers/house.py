@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from events.lag import lag_of, publish_lag, trim_notices
+from events.lag import oldest_unapplied, publish_lag, trim_notices
 from events.log import Log
 from events.posts import PostSubmitted
 from runtime.loglines import log as log_line
@@ -49,6 +49,9 @@ async def sweep(site: Darkroom, role: str) -> None:
 
 async def oldest_undone(log: Log, role: str) -> datetime | None:
     """When the oldest post was submitted that this role has not done yet."""
-    lags = [await lag_of(log, role, PostSubmitted.TOPIC, each) for each in range(log.partitions)]
-    undone = [lag.oldest.ms for lag in lags if lag.oldest]
+    oldest = [
+        await oldest_unapplied(log, role, PostSubmitted.TOPIC, each)
+        for each in range(log.partitions)
+    ]
+    undone = [position.ms for position in oldest if position]
     return datetime.fromtimestamp(min(undone) / 1000, UTC) if undone else None

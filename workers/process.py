@@ -64,6 +64,7 @@ def readers_of(
     *,
     number: int = 0,
     clock: Callable[[], float] = time.monotonic,
+    may_read: Callable[[], bool] = lambda: True,
 ) -> list[Reader]:
     """A reader for every partition of every topic the role reads, each with its own batch."""
     batch = settings.decoders if role in EFFECTS else settings.batch_size
@@ -86,14 +87,21 @@ def readers_of(
             site=site,
             limits=limits,
             clock=clock,
+            may_read=may_read,
         )
         for topic in topics_of(role)
         for partition in range(settings.partitions)
     ]
 
 
-async def work(settings: Settings, role: str, number: int, stopping: asyncio.Event) -> None:
-    """Run every reader of the role until told to stop."""
+async def work(
+    settings: Settings,
+    role: str,
+    number: int,
+    stopping: asyncio.Event,
+    may_read: Callable[[], bool],
+) -> None:
+    """Run every reader of the role until told to stop, reading only while `may_read` says so."""
     streams = len(topics_of(role)) * settings.partitions
     async with (
         open_site(settings, role) as site,
@@ -101,7 +109,7 @@ async def work(settings: Settings, role: str, number: int, stopping: asyncio.Eve
         asyncio.TaskGroup() as tasks,
     ):
         tasks.create_task(keep_house(site, role, stopping), name=f"{role} house")
-        for reader in readers_of(role, settings, site, blocking, number=number):
+        for reader in readers_of(role, settings, site, blocking, number=number, may_read=may_read):
             tasks.create_task(reader.run(stopping), name=f"{role} {reader.claims.stream}")
 
 

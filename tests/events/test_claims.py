@@ -91,20 +91,31 @@ async def test_renewing_never_counts_a_delivery_nor_steals_one(
     assert not frozen.claims.leases.held
 
 
-async def test_attempts_survive_a_restart(reader, delete, dead, new_clock):
-    """A worker that dies with the poison in hand still uses up its attempts."""
+async def test_poison_that_kills_its_worker_is_buried_too(
+    reader, delete, dead, new_clock, recording
+):
+    """Lives that ended with it in hand count as attempts; those beside it in the batch go free."""
+    seen = []
+    note = recording(seen)
 
-    async def handle(_site, _batch):
-        raise ValueError
+    async def die(site, batch):
+        if any(delivery.event.post_id == 13 for delivery in batch):
+            raise SystemExit
+        return await note(site, batch)
 
-    await delete(1)
-    for _ in range(ATTEMPTS + 1):
+    await delete(12, 13, 14)
+    for _ in range(ATTEMPTS + 3):
         clock = new_clock()
-        one = reader(handle, clock=clock)
-        await one.step()
-        clock.now += 1000
-        await one.step()
-    assert len(await dead()) == 1
+        one = reader(die, clock=clock)
+        for _ in range(4):
+            clock.now += 1000
+            try:
+                await one.step()
+            except SystemExit:
+                break
+
+    assert [letter["reason"] for letter in (await dead()).values()] == ["worker-died"]
+    assert sorted(seen) == [12, 14]
 
 
 async def test_in_flight_is_bounded(reader, delete):

@@ -1,6 +1,6 @@
 import time
 
-from events.claims import ensure_group
+from events.claims import dead_key, ensure_group, letter_name
 from events.ids import Position, shard_of
 from events.lag import Lag, lag_of, trim_notices
 from events.log import stream_key
@@ -46,3 +46,21 @@ async def test_a_notice_outlives_any_backlog(log, register, log_client):
 
     [(kept, _)] = await log_client.xrange(notices)
     assert kept.decode() == str(fresh.position)
+
+
+async def test_the_notice_of_what_was_buried_is_kept(log, register, log_client):
+    """Until the dead letter is retried or dropped, nothing but the notice hides the post."""
+    ada = await register("ada")
+    partition = shard_of(ada) % 8
+    stream, notices = stream_key("posts", partition), stream_key("notices", partition)
+    old = str(Position(int(time.time() * 1000) - 4_000_000, 0))
+    for each in (stream, notices):
+        await log_client.xadd(each, {"type": "post.deleted"}, id=old)
+    await ensure_group(log_client, stream, "posts")
+    await log_client.xreadgroup("posts", "one", {stream: ">"})
+    await log_client.xack(stream, "posts", old)
+    await log_client.hset(dead_key(partition), letter_name("posts", "posts", old), b"letter")
+
+    await trim_notices(log, ROLES)
+
+    assert await log_client.xlen(notices) == 1
