@@ -153,13 +153,14 @@ async def author_of(request: web.Request, post_id: int) -> int:
 
 
 async def refuse_unless_visible(request: web.Request, found: Found) -> None:
-    """404 for what the viewer may not know of; 410 for what they could have seen once."""
+    """404 for what the viewer may not know of; 410 for their own, and what was once published."""
     viewer_id, (post, author) = viewer_of(request).account_id, found
     if await visible(request.app, viewer_id, post, author):
         return
     notices = request.app[NOTICES]
     deleted = post.state >= PostState.DELETED or notices.is_deleted(post.id)
-    if deleted and (viewer_id == post.author_id or not is_private(notices, author)):
+    shown_once = post.published_ms > 0 and not is_private(notices, author)
+    if deleted and (viewer_id == post.author_id or shown_once):
         raise Gone("gone", "The post was deleted.")
     raise unknown_post()
 

@@ -49,6 +49,22 @@ async def test_a_post_can_be_deleted_while_it_is_processed(gateway, settle, ada)
     assert (await show(gateway, submitted["id"], ada)).status == 410
 
 
+async def test_what_was_never_published_is_no_loss_to_strangers(gateway, settle, ada, bob):
+    """Its author learns that it is gone; to others it never was, by notice and by row."""
+    deleted = (await submit(gateway, ada))["id"]
+    await settle()
+    assert (await show(gateway, deleted, ada)).status == 200
+    assert (await gateway.ask("DELETE", f"/v1/posts/{deleted}", ada)).status == 202
+    await until_status(gateway, f"/v1/posts/{deleted}", 410, ada)
+
+    for settled in (False, True):
+        if settled:
+            await settle()
+        assert (await show(gateway, deleted, ada)).status == 410
+        assert (await show(gateway, deleted, bob)).status == 404
+        assert (await gateway.ask("DELETE", f"/v1/posts/{deleted}", bob)).status == 404
+
+
 async def test_only_its_author_deletes_a_post(gateway, settle, ada, bob):
     """403 for who may see it, 404 for who may not know of it."""
     published = await publish(gateway, settle, ada)
