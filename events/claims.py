@@ -89,6 +89,7 @@ class Claims:
             if uncounted:
                 pipeline.xclaim(self.stream, self.group, self.consumer, 0, uncounted)
             replies = await pipeline.execute()
+        metrics.redeliveries.labels(self.group).inc(len(uncounted))
         for entry_id in uncounted:
             held[entry_id].counted = True
         for entry_id, found in zip(missing, replies, strict=False):
@@ -160,7 +161,6 @@ class Claims:
             self.log.client, "reclaim", [self.stream], arguments
         )
         if taken:
-            metrics.redeliveries.labels(self.group).inc(taken)
             await self._recover()
 
     async def _create_group(self, error: ResponseError) -> None:

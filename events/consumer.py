@@ -148,6 +148,7 @@ class Reader:
             partition=self.claims.partition,
             count=len(batch),
             event_id=str(batch[0].id),
+            cause=batch[0].cause,
             request=batch[0].request,
             later=sum(isinstance(each, Later) for each in outcomes),
             poison=sum(isinstance(each, Poison) for each in outcomes),

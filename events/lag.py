@@ -11,7 +11,7 @@ from events.ids import Position
 from events.log import Log, stream_key
 from runtime import metrics
 
-NOTICE_LIFE_SECONDS = 3_600
+KEPT_SECONDS = 3_600  # notices and work, after they have been applied
 
 
 class Lag(NamedTuple):
@@ -66,21 +66,20 @@ async def publish_lag(log: Log, group: str, topics: Iterable[str]) -> None:
         metrics.group_lag_seconds.labels(group, topic).set(max(lag.seconds for lag in lags))
 
 
-async def trim_notices(log: Log, roles: Mapping[str, Iterable[str]]) -> None:
-    """Drop notices older than an hour that every role has applied.
+async def trim_applied(log: Log, trimmed: str, roles: Mapping[str, Iterable[str]]) -> None:
+    """Drop entries of `trimmed` older than an hour whose effect stands in every role's topics.
 
     A notice stands in for a row until the row is written: it outlives any backlog, and a burial.
     """
     for partition in range(log.partitions):
         seconds, _ = await log.client.time()
-        bound = Position((seconds - NOTICE_LIFE_SECONDS) * 1000, 0)
+        bound = Position((seconds - KEPT_SECONDS) * 1000, 0)
         for role, topics in roles.items():
             for topic in topics:
                 oldest = await oldest_unapplied(log, role, topic, partition)
                 bound = min(bound, oldest or bound)
-        await log.client.xtrim(
-            stream_key("notices", partition), minid=str(bound), approximate=False
-        )
+        stream = stream_key(trimmed, partition)
+        await log.client.xtrim(stream, minid=str(bound), approximate=False)
 
 
 def _first(entries: list[tuple[bytes, object]]) -> Position | None:

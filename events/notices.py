@@ -11,7 +11,7 @@ from typing import Any
 
 from events.entries import open_entries
 from events.envelope import Delivery
-from events.lag import NOTICE_LIFE_SECONDS
+from events.lag import KEPT_SECONDS
 from events.log import Log, stream_key
 from runtime.functions import Client
 from runtime.loglines import log as log_line
@@ -21,7 +21,7 @@ BLOCK_MS = 1_000
 STALL_SECONDS = 3.0
 PAGE = 1_000
 PAUSE_SECONDS = 0.5
-DEAF_SECONDS = NOTICE_LIFE_SECONDS - 600
+DEAF_SECONDS = KEPT_SECONDS - 600
 
 
 class Deaf(Exception):

@@ -1,4 +1,4 @@
-"""What a worker process does beside its readers: publish its lag, trim notices, sweep staging.
+"""What a worker process does beside its readers: publish lag, trim what is done, sweep staging.
 
 Any process may do any of it at any time; doing it twice changes nothing.
 """
@@ -8,9 +8,10 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from events.lag import oldest_unapplied, publish_lag, trim_notices
+from events.lag import oldest_unapplied, publish_lag, trim_applied
 from events.log import Log
 from events.posts import PostSubmitted
+from events.work import FanoutChunk
 from runtime.loglines import log as log_line
 from runtime.outages import is_outage
 from workers.site import Darkroom, Site
@@ -28,7 +29,8 @@ async def keep_house(site: Site | Darkroom, role: str, stopping: asyncio.Event) 
     while not stopping.is_set():
         try:
             await publish_lag(site.log, role, roles[role])
-            await trim_notices(site.log, roles)
+            await trim_applied(site.log, "notices", roles)
+            await trim_applied(site.log, FanoutChunk.TOPIC, workers_of(FanoutChunk.TOPIC))
             if isinstance(site, Darkroom) and time.monotonic() >= sweep_at:
                 sweep_at = time.monotonic() + SWEEP_SECONDS
                 await sweep(site, role)
@@ -37,6 +39,11 @@ async def keep_house(site: Site | Darkroom, role: str, stopping: asyncio.Event) 
                 raise
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), ROUND_SECONDS)
+
+
+def workers_of(topic: str) -> dict[str, list[str]]:
+    """The roles that read a topic, each with that topic alone."""
+    return {role: [topic] for role in SUBSCRIPTIONS if topic in topics_of(role)}
 
 
 async def sweep(site: Darkroom, role: str) -> None:

@@ -2,7 +2,7 @@ import time
 
 from events.claims import dead_key, ensure_group, letter_name
 from events.ids import Position, shard_of
-from events.lag import Lag, lag_of, trim_notices
+from events.lag import Lag, lag_of, trim_applied
 from events.log import stream_key
 from events.posts import PostDeleted
 
@@ -36,13 +36,13 @@ async def test_a_notice_outlives_any_backlog(log, register, log_client):
     fresh = await log.append(PostDeleted(post_id=1), actor=ada)
 
     await ensure_group(log_client, stream, "posts")
-    await trim_notices(log, ROLES)
+    await trim_applied(log, "notices", ROLES)
     assert await log_client.xlen(notices) == 2
     await log_client.xreadgroup("posts", "one", {stream: ">"})
-    await trim_notices(log, ROLES)
+    await trim_applied(log, "notices", ROLES)
     assert await log_client.xlen(notices) == 2
     await log_client.xack(stream, "posts", old)
-    await trim_notices(log, ROLES)
+    await trim_applied(log, "notices", ROLES)
 
     [(kept, _)] = await log_client.xrange(notices)
     assert kept.decode() == str(fresh.position)
@@ -61,6 +61,6 @@ async def test_the_notice_of_what_was_buried_is_kept(log, register, log_client):
     await log_client.xack(stream, "posts", old)
     await log_client.hset(dead_key(partition), letter_name("posts", "posts", old), b"letter")
 
-    await trim_notices(log, ROLES)
+    await trim_applied(log, "notices", ROLES)
 
     assert await log_client.xlen(notices) == 1
