@@ -1,8 +1,10 @@
-"""Where a request came from: the address nginx vouches for, else the peer's own."""
+"""Who asks, as far as events note it: the address nginx vouches for, and the program's name."""
 
 from ipaddress import ip_address
 
 from aiohttp import web
+
+MOST_USER_AGENT = 256
 
 
 def address_of(request: web.Request) -> str:
@@ -11,6 +13,12 @@ def address_of(request: web.Request) -> str:
     if not peer or is_loopback(peer):
         return valid(request.headers.get("X-Real-IP", "")) or peer
     return peer
+
+
+def user_agent_of(request: web.Request) -> str:
+    """What the client calls itself, cut; bytes that are no UTF-8 become question marks."""
+    given = request.headers.get("User-Agent", "")[:MOST_USER_AGENT]
+    return given.encode("utf-8", "replace").decode()
 
 
 def is_loopback(address: str) -> bool:
@@ -22,6 +30,8 @@ def is_loopback(address: str) -> bool:
 
 def valid(address: str) -> str:
     try:
-        return str(ip_address(address.strip()))
+        known = ip_address(address.strip())
     except ValueError:
         return ""
+    # A zone, `fe80::1%eth0`, may be any text at all.
+    return "" if "%" in str(known) else str(known)

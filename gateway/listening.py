@@ -14,6 +14,8 @@ from uuid import uuid4
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
+from gateway.canonical import request_id_of
+from gateway.keys import REQUEST_ID
 from gateway.problems import problem
 
 # Longer than nginx keeps its own side, so it never writes into a connection being closed. For
@@ -50,12 +52,26 @@ class Connection(web.RequestHandler):
         kind = HTTPStatus(status)
         if isinstance(exc, LineTooLong):
             kind = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-        request_id = uuid4().hex
-        code = kind.phrase.lower().replace(" ", "-")
-        response = problem(kind, code, kind.description, request_id)
-        response.headers["X-Request-Id"] = request_id
+        response = plainly(kind, uuid4().hex)
         response.force_close()
         return response
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """An expectation nobody knows is refused by aiohttp, before any middleware."""
+        if isinstance(resp, web.HTTPExpectationFailed) and isinstance(request, web.Request):
+            request[REQUEST_ID] = request_id_of(request)
+            resp = plainly(HTTPStatus.EXPECTATION_FAILED, request[REQUEST_ID])
+        return await super().finish_response(request, resp, start_time)
+
+
+def plainly(kind: HTTPStatus, request_id: str) -> web.Response:
+    """A problem document that says no more than its status does."""
+    code = kind.phrase.lower().replace(" ", "-")
+    response = problem(kind, code, kind.description, request_id)
+    response.headers["X-Request-Id"] = request_id
+    return response
 
 
 @asynccontextmanager

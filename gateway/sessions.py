@@ -12,7 +12,7 @@ from events.accounts import PasswordChanged, SessionOpened, SessionsRevoked
 from gateway.accounts import Password, SignedIn
 from gateway.answers import accepted, json_answer, replay_header, rfc3339
 from gateway.bodies import idempotency_of, read_command
-from gateway.clients import address_of
+from gateway.clients import address_of, user_agent_of
 from gateway.keys import LOG, NOTICES, PASSWORDS, REQUEST_ID, TOKENS, viewer_of
 from gateway.metadata import metadata, resolve
 from gateway.paths import USERNAME
@@ -23,7 +23,6 @@ from stores.accounts import AccountRow, Credentials, account_by_id, credentials_
 
 ROW_SECONDS = 2.0
 LOOK_SECONDS = 0.05
-MOST_USER_AGENT = 256
 
 
 class SignIn(msgspec.Struct, frozen=True):
@@ -47,7 +46,7 @@ async def sign_in(request: web.Request) -> web.Response:
     appended = await request.app[LOG].append(
         SessionOpened(
             client_address=address_of(request),
-            user_agent=request.headers.get("User-Agent", "")[:MOST_USER_AGENT],
+            user_agent=user_agent_of(request),
         ),
         actor=known.account_id,
         idempotency=idempotency_of(

@@ -129,6 +129,19 @@ async def test_what_is_not_http_gets_a_problem_document(gateway, sent, status):
     assert json.loads(body)["status"] == status
 
 
+@pytest.mark.parametrize("target", [b"GET /v1/me", b"GET /nowhere", b"PUT /v1/feed"])
+async def test_an_unknown_expectation_is_417(gateway, target):
+    """Refused before anything else is looked at, and as every other refusal is."""
+    head = b"Host: x\r\nExpect: foo\r\nX-Request-Id: mine\r\nConnection: close\r\n\r\n"
+    answer = await raw(gateway, target + b" HTTP/1.1\r\n" + head)
+    head, _, body = answer.partition(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 417 ")
+    assert head.count(b"X-Request-Id: mine") == 1
+    assert b"application/problem+json" in head
+    assert json.loads(body)["instance"] == "mine"
+
+
 async def test_a_failure_of_ours_says_nothing_of_its_cause(gateway, ada, monkeypatch):
     """500 with the request's id; the traceback is in the log only."""
 
