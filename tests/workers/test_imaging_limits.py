@@ -58,6 +58,15 @@ async def test_too_much_memory_is_refused(render):
         assert isinstance(await render(encoded(photo(64, 64)), small), Rendered)
 
 
+async def test_too_much_memory_for_writing_is_refused(render):
+    """A photo that can be decoded but not written is refused too: it would fail every time."""
+    async with Decoders(1, mebibytes=400) as small:
+        answer = await render(encoded(Image.new("RGB", (2_048, 24_000))), small)
+
+        assert answer.code in ("too-complex", "undecodable")  # GLib ends a child it cannot feed
+        assert isinstance(await render(encoded(photo(64, 64)), small), Rendered)
+
+
 async def test_a_killed_child_costs_the_photo_nothing(render, decoders):
     """A child that dies in the middle is replaced, and its photo is rendered by the next."""
     pid = pid_of(decoders)

@@ -41,7 +41,7 @@ _WHITE = [255, 255, 255]
 _ICC = "icc-profile-data"
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 _SRGB = ImageCms.createProfile("sRGB")
-_SHORT_OF_MEMORY = ("out of memory", "Memory allocation", "memory limit")
+_SHORT_OF_MEMORY = ("out of memory", "Memory allocation", "memory limit", "Insufficient memory")
 # libjpeg only warns, of missing pixels as of a marker it does not know; these cost pixels.
 _DAMAGE = (
     "premature end",
@@ -75,8 +75,8 @@ def render(source: Path, scratch: Path) -> Answer:
         case Decoded() as decoded:
             try:
                 return write(decoded, scratch)
-            except (OSError, pyvips.Error) as error:
-                return Failed(detail=str(error))
+            except (MemoryError, OSError, pyvips.Error) as error:
+                return TOO_COMPLEX if is_short_of_memory(error) else Failed(detail=str(error))
         case refused:
             return refused
 
@@ -92,14 +92,17 @@ def decode(source: Path) -> Decoded | Refused:
                 return decode_heic(source)
             case _:
                 return decode_kind(kind, source)
-    except MemoryError:
-        return TOO_COMPLEX
-    except pyvips.Error as error:
-        short = any(phrase in str(error) for phrase in _SHORT_OF_MEMORY)
-        return TOO_COMPLEX if short else UNDECODABLE
+    except (MemoryError, pyvips.Error) as error:
+        return TOO_COMPLEX if is_short_of_memory(error) else UNDECODABLE
     except Exception:  # noqa: BLE001 - no crafted file may end as a dead letter
         traceback.print_exc()
         return UNDECODABLE
+
+
+def is_short_of_memory(error: Exception) -> bool:
+    """Whether the photo needs more than a child may have: so it would the next time, too."""
+    said = str(error)
+    return isinstance(error, MemoryError) or any(phrase in said for phrase in _SHORT_OF_MEMORY)
 
 
 def recognise(source: Path) -> Kind | Refused:
