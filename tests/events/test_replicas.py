@@ -41,7 +41,7 @@ def primary(tmp_path):
 
 
 async def test_a_repeat_is_not_acknowledged_before_the_replica_has_the_first(primary):
-    """Cut off from it, every answer is `unknown-outcome`; once it is back, the repeat is a replay."""
+    """Cut off from it, each answer is `unknown-outcome`; once it is back, the repeat a replay."""
     address, replica = primary
     async with open_redis(address, 8, 5) as client:
         async with asyncio.timeout(20):
