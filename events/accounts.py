@@ -27,11 +27,14 @@ class AccountRegistered(AccountEvent, frozen=True, kw_only=True, tag="account.re
 class SessionOpened(AccountEvent, frozen=True, kw_only=True, tag="session.opened"):
     """Somebody proved the password; the token's id is the event's own.
 
-    Announced by gateway/sessions.py; read by nobody yet: the list of devices will be.
+    Announced by gateway/sessions.py; read by nobody yet: the list of devices will be. A repeated
+    sign-in is answered from it.
     """
 
     client_address: Sealed[str] = ""
     user_agent: Sealed[str] = ""
+    account: Sealed[bytes] = b""
+    """The account's JSON as it was answered, so that a repeat gets an equal body."""
 
 
 class SessionsRevoked(AccountEvent, frozen=True, kw_only=True, tag="sessions.revoked"):

@@ -9,6 +9,7 @@ from aiohttp import web
 from msgspec import Meta
 
 from events.accounts import PasswordChanged, SessionOpened, SessionsRevoked
+from events.appended import Appended
 from gateway.accounts import Password, SignedIn
 from gateway.answers import accepted, json_answer, replay_header, rfc3339
 from gateway.bodies import idempotency_of, read_command
@@ -16,7 +17,7 @@ from gateway.clients import address_of, user_agent_of
 from gateway.keys import LOG, NOTICES, PASSWORDS, REQUEST_ID, TOKENS, viewer_of
 from gateway.metadata import metadata, resolve
 from gateway.paths import USERNAME
-from gateway.profiles import account_of, just_registered
+from gateway.profiles import Account, account_of, just_registered
 from gateway.routing import Accepted, Route
 from runtime.errors import Forbidden, Unauthenticated, Unavailable
 from stores.accounts import AccountRow, Credentials, account_by_id, credentials_of
@@ -42,11 +43,12 @@ async def sign_in(request: web.Request) -> web.Response:
     known = await credentials_soon(request, username) if USERNAME.fullmatch(username) else None
     if not await proves(request, known, command.password) or known is None:
         raise Unauthenticated("bad-credentials", "The username or the password is wrong.")
-    row = await row_of(request, known.account_id)
+    account = account_of(await row_of(request, known.account_id))
     appended = await request.app[LOG].append(
         SessionOpened(
             client_address=address_of(request),
             user_agent=user_agent_of(request),
+            account=msgspec.json.encode(account),
         ),
         actor=known.account_id,
         idempotency=idempotency_of(
@@ -55,8 +57,19 @@ async def sign_in(request: web.Request) -> web.Response:
         request=request[REQUEST_ID],
     )
     token, expires = request.app[TOKENS].issue(known.account_id, appended.id)
-    answer = SignedIn(account_of(row), token, rfc3339(expires * 1000))
+    if appended.replayed:
+        account = await account_answered(request, appended) or account
+    answer = SignedIn(account, token, rfc3339(expires * 1000))
     return json_answer(answer, 201, replay_header(replayed=appended.replayed))
+
+
+async def account_answered(request: web.Request, appended: Appended) -> Account | None:
+    """The account as the first of equal sign-ins showed it; None where its event does not say."""
+    delivery = await request.app[LOG].event_at(appended.address)
+    if delivery is None or not isinstance(delivery.event, SessionOpened):
+        return None
+    shown = delivery.event.account
+    return msgspec.json.decode(shown, type=Account) if shown else None
 
 
 async def sign_out(request: web.Request) -> web.Response:

@@ -10,7 +10,6 @@ from gateway.clients import MOST_USER_AGENT, address_of
 from gateway.keys import LOG
 from tests.gateway.serving import PASSWORD, raw
 
-
 LOCAL, FAR = "127.0.0.1", "203.0.113.9"
 
 
@@ -29,7 +28,7 @@ LOCAL, FAR = "127.0.0.1", "203.0.113.9"
     ],
 )
 def test_only_this_machine_vouches_for_an_address(peer, given, address):
-    """nginx names its client; anybody else who does is taken for themselves."""
+    """The proxy names its client; anybody else who does is taken for themselves."""
     request = SimpleNamespace(remote=peer, headers={"X-Real-IP": given})
 
     assert address_of(request) == address

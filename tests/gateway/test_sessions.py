@@ -73,6 +73,20 @@ async def test_a_repeated_sign_in_gets_an_equal_answer(gateway, settle):
     assert other.body["token"] != first.body["token"]
 
 
+async def test_a_repeated_sign_in_shows_the_account_as_it_was(gateway, settle):
+    """Whatever was edited in between: a repeat's body is equal to the first one's."""
+    ada = await gateway.sign_up("ada")
+    await settle()
+    first = await gateway.sign_in("ada", headers={"Idempotency-Key": "1"})
+    await gateway.ask("PATCH", "/v1/me", ada, json={"display_name": "Countess", "private": True})
+    await settle()
+    again = await gateway.sign_in("ada", headers={"Idempotency-Key": "1"})
+
+    assert again.raw == first.raw
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert (await gateway.sign_in("ada")).body["account"]["display_name"] == "Countess"
+
+
 async def test_signing_out_ends_one_session(gateway, settle):
     ada = await gateway.sign_up("ada")
     await settle()
