@@ -18,7 +18,8 @@ from stores.cards import PostCard, media_type
 from stores.objects import rendition_key
 
 SHARED_SECONDS = 3_600  # how long a shared cache may show what was hidden since
-RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)", re.ASCII)
+RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+MOST_DIGITS = 15  # beyond every photo, and within every storage's numbers
 
 HEADERS = {
     "Accept-Ranges": "bytes",
@@ -41,7 +42,7 @@ async def show_photo(request: web.Request) -> web.StreamResponse:
     key = key_of(post, address, addresses)
     etag = f'"{address.blob}.{address.width}.{address.extension}"'
     headers = HEADERS | {"ETag": etag, "Cache-Control": cache_control(address, now)}
-    if has(request, "If-None-Match", etag):
+    if has_already(request, etag):
         return web.Response(status=304, headers=headers)
     headers["Content-Type"] = media_type(address.extension)
     return await send(request, key, headers, range_of(request, etag))
@@ -85,20 +86,30 @@ def cache_control(address: PhotoAddress, now: float) -> str:
 
 
 def range_of(request: web.Request, etag: str) -> str:
-    """The one range asked for; several, or one of another version, are answered with it all."""
-    wanted = request.headers.get("Range", "").strip()
-    if not RANGE.fullmatch(wanted) or not has(request, "If-Range", etag, absent=True):
+    """The one range asked for; several, or one of another version, are answered with it all.
+
+    Only GET knows ranges. If-Range has to name the version exactly: a weak tag never does.
+    """
+    wanted = RANGE.fullmatch(request.headers.get("Range", "").strip())
+    same = request.headers.get("If-Range", etag).strip() == etag
+    if wanted is None or request.method != "GET" or not same:
         return ""
-    return wanted
+    first, last = (clamped(each) if each else "" for each in wanted.groups())
+    if not (first or last) or (first and last and int(last) < int(first)):
+        return ""
+    return f"bytes={first}-{last}"
 
 
-def has(request: web.Request, header: str, etag: str, *, absent: bool = False) -> bool:
-    """Whether a conditional header names this version."""
-    value = request.headers.get(header)
-    if value is None:
-        return absent
+def clamped(digits: str) -> str:
+    digits = digits.lstrip("0") or "0"
+    return digits if len(digits) <= MOST_DIGITS else "9" * MOST_DIGITS
+
+
+def has_already(request: web.Request, etag: str) -> bool:
+    """Whether the client names this version, or any, as one that it has."""
+    value = ", ".join(request.headers.getall("If-None-Match", ()))
     tags = [each.strip().removeprefix("W/") for each in value.split(",")]
-    return etag in tags or (header == "If-None-Match" and value.strip() == "*")
+    return etag in tags or value.strip() == "*"
 
 
 async def send(
