@@ -7,7 +7,6 @@ nothing. All renditions of a post are stored before it is announced; its staged 
 import asyncio
 from collections.abc import Awaitable, Collection, Iterable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -35,37 +34,32 @@ class Developed(NamedTuple):
 async def render(
     site: Darkroom, batch: Sequence[Delivery[PostSubmitted]]
 ) -> Collection[Delivery[PostSubmitted]]:
-    """Publish or reject each post; as many photos at a time as keep the decoders busy."""
-    turns = asyncio.Semaphore(2 * site.decoders.count)
-    await together(settle(site, each, turns) for each in batch)
+    """Publish or reject each post, as the decoders and their scratch folders have room."""
+    await together(settle(site, each) for each in batch)
     return ()
 
 
-async def settle(
-    site: Darkroom, delivery: Delivery[PostSubmitted], turns: asyncio.Semaphore
-) -> None:
+async def settle(site: Darkroom, delivery: Delivery[PostSubmitted]) -> None:
     """Take one post from its staged bytes to its announcement."""
     staged = delivery.event.photos
-    with TemporaryDirectory(prefix="heliograph-") as scratch:
+    async with site.decoders.scratch.folder() as scratch:
         answers = await together(
-            develop(site, photo, Path(scratch, str(number)), turns)
+            develop(site, photo, scratch / str(number))
             for number, photo in enumerate(staged, start=1)
         )
         outcome: PostPublished | PostRejected | None = rejection_of(delivery.id, answers)
         if outcome is None:
             # Only now, so that nothing is kept of a post that is rejected.
             developed = [each for each in answers if isinstance(each, Developed)]
-            photos = await together(keep(site.objects, each, turns) for each in developed)
+            photos = await together(keep(site, each) for each in developed)
             outcome = PostPublished(post_id=delivery.id, photos=tuple(photos))
     await decide(site, delivery, outcome)
     await site.objects.discard([photo.key for photo in staged])
 
 
-async def develop(
-    site: Darkroom, staged: StagedPhoto, folder: Path, turns: asyncio.Semaphore
-) -> Developed | Refused:
+async def develop(site: Darkroom, staged: StagedPhoto, folder: Path) -> Developed | Refused:
     """Make the renditions of one photo in a folder, unless somebody uploaded the same before."""
-    async with turns:
+    async with site.decoders.turns:
         stored = await stored_photo(site.objects, staged.sha256)
         if stored:
             return Developed(stored, None)
@@ -113,7 +107,7 @@ async def fetch(objects: Objects, staged: StagedPhoto, path: Path) -> bool:
     return False
 
 
-async def keep(objects: Objects, developed: Developed, turns: asyncio.Semaphore) -> RenderedPhoto:
+async def keep(site: Darkroom, developed: Developed) -> RenderedPhoto:
     """Store the original and every rendition that is not there yet, and last the manifest."""
     photo, folder = developed
     if folder is None:
@@ -122,9 +116,9 @@ async def keep(objects: Objects, developed: Developed, turns: asyncio.Semaphore)
     for each in photo.renditions:
         key = rendition_key(photo.sha256, photo.recipe, each.width, each.extension)
         files.append((key, folder / f"{each.width}.{each.extension}", CONTENT_TYPE))
-    async with turns:
-        await together(objects.put_if_absent(*each) for each in files)
-        await objects.put_if_absent(
+    async with site.decoders.turns:
+        await together(site.objects.put_if_absent(*each) for each in files)
+        await site.objects.put_if_absent(
             manifest_key(photo.sha256, photo.recipe), msgspec.json.encode(photo), "application/json"
         )
     return photo

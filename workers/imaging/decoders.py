@@ -25,6 +25,7 @@ from workers.imaging.recipe import (
     Refused,
     Rendered,
 )
+from workers.imaging.scratch import Scratch
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ANSWERS: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
@@ -45,6 +46,12 @@ class Decoders:
         photos_per_child: int = 500,
     ) -> None:
         self.count = count
+        # Twice as many as are decoded: others are fetched or stored meanwhile. Bounded here, for
+        # each of a process's readers has a batch of its own, and all share this pool and its disk.
+        self.turns = asyncio.Semaphore(2 * count)
+        """For every photo that is fetched, rendered or stored."""
+        self.scratch = Scratch(2 * count)
+        """For the files of every post."""
         self._seconds = seconds
         self._mebibytes = mebibytes
         self._photos_per_child = photos_per_child
@@ -55,6 +62,7 @@ class Decoders:
     async def __aenter__(self) -> Self:
         for child in await asyncio.gather(*(self._start() for _ in range(self.count))):
             self._places.put_nowait(child)
+        await self.scratch.__aenter__()
         return self
 
     async def __aexit__(
@@ -65,6 +73,7 @@ class Decoders:
     ) -> None:
         for child in tuple(self.children):
             await self._end(child)
+        await self.scratch.__aexit__(None, None, None)
 
     async def render(self, source: Path, scratch: Path) -> Rendered | Refused:
         """Write the photo's renditions into `scratch`, as `<width>.<extension>`, or say why not."""
