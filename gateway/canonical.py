@@ -23,15 +23,17 @@ METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 HEADERS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": (
-        "ETag, Heliograph-Degraded, Idempotency-Replayed, Link, Location, RateLimit-Limit, "
-        "RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id"
+        "Accept-Ranges, Allow, Content-Range, ETag, Heliograph-Degraded, Idempotency-Replayed, "
+        "Link, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, "
+        "WWW-Authenticate, X-Request-Id"
     ),
     "Server": "heliograph",
     "X-Content-Type-Options": "nosniff",
 }
 PREFLIGHT = {
     "Access-Control-Allow-Headers": (
-        "Accept, Authorization, Content-Type, Idempotency-Key, Range, X-Request-Id"
+        "Accept, Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Range, "
+        "X-Request-Id"
     ),
     "Access-Control-Max-Age": "86400",
 }

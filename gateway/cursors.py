@@ -31,7 +31,8 @@ def decode_cursor(text: str, count: int) -> tuple[int, ...]:
     if len(body) != len(VERSION) + 8 * count or body[:1] != VERSION or check(body) != raw[-4:]:
         raise bad_cursor()
     numbers = tuple(unpack(f">{count}q", body[1:]))
-    if encode_cursor(*numbers) != text:  # base64 has several spellings, a cursor has one
+    # Base64 has several spellings, a cursor has one; and every entry lies above 0.
+    if min(numbers) < 1 or encode_cursor(*numbers) != text:
         raise bad_cursor()
     return numbers
 

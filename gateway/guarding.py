@@ -24,7 +24,8 @@ def guarded(route: Route) -> Handler:
     kind = route.answer_type
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        accept = request.headers.get("Accept")
+        # Several lines are one list; nearly everybody sends one, which then is it.
+        accept = ", ".join(request.headers.getall("Accept", ()))
         if accept and not accepts(accept, kind):
             raise NotAcceptable("not-acceptable", f"this answers with {kind}")
         request[VIEWER] = authenticate(request, route) if route.authenticated else None

@@ -71,39 +71,6 @@ async def test_head_answers_as_get_without_a_body(gateway, ada):
     assert head.headers["Content-Type"] == "application/json"
 
 
-async def test_browsers_of_other_sites_may_ask(gateway):
-    """CORS is open: a bearer token is no cookie that a browser would add by itself."""
-    asked = {
-        "Origin": "https://example.org",
-        "Access-Control-Request-Method": "PATCH",
-        "Access-Control-Request-Headers": "authorization,content-type",
-    }
-    answer = await gateway.ask("OPTIONS", "/v1/me", headers=asked)
-
-    assert (answer.status, answer.raw) == (204, b"")
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
-    assert "authorization" in answer.headers["Access-Control-Allow-Headers"].lower()
-    assert "Allow" in answer.headers
-
-
-@pytest.mark.parametrize(
-    ("accept", "status"),
-    [
-        ("application/json", 200),
-        ("text/html, */*;q=0.1", 200),
-        ("application/*", 200),
-        ("text/html", 406),
-        ("application/json;q=0", 406),
-        ("*/*, application/json;q=0.0", 406),
-    ],
-)
-async def test_what_a_client_does_not_take_is_not_sent(gateway, ada, accept, status):
-    answer = await gateway.ask("GET", "/v1/me", ada, headers={"Accept": accept})
-
-    assert answer.status == status
-
-
 @pytest.mark.parametrize(
     ("sent", "status"),
     [

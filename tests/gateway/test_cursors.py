@@ -6,7 +6,7 @@ from events.ids import MAX_ID
 from gateway.cursors import decode_cursor, encode_cursor
 from runtime.errors import Invalid
 
-numbers = st.integers(-(2**63), MAX_ID)
+numbers = st.integers(1, MAX_ID)
 
 
 @given(st.lists(numbers, min_size=1, max_size=4))
@@ -31,6 +31,13 @@ def test_an_edited_cursor_is_refused(one, two, data):
 def test_what_is_no_cursor_is_refused(text):
     with pytest.raises(Invalid, match="bad-cursor"):
         decode_cursor(text, 1)
+
+
+@pytest.mark.parametrize("given_numbers", [(0, 1), (1, 0), (0, 0), (-1, 1), (1, -(2**63))])
+def test_a_forged_cursor_of_no_entry_is_refused(given_numbers):
+    """Entries lie above 0: such a place is none, and never the top of the list again."""
+    with pytest.raises(Invalid, match="bad-cursor"):
+        decode_cursor(encode_cursor(*given_numbers), 2)
 
 
 def test_a_cursor_of_another_list_is_refused():
