@@ -28,8 +28,9 @@ async def read_command(request: web.Request, kind: type[T], *, max_bytes: int = 
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
         raise field_refused(error) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed("malformed-json", str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # The parser's own words quote what was sent.
+        raise Malformed("malformed-json", "the body is not JSON in UTF-8") from None
     except RecursionError:
         raise Malformed("malformed-json", "the JSON is nested too deep") from None
 

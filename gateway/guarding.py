@@ -53,7 +53,7 @@ def authenticate(request: web.Request, route: Route) -> Viewer | None:
     notices = request.app[NOTICES]
     if not notices.ready:
         raise Unavailable("starting", "Sessions cannot be checked yet.", retry_after=1)
-    if notices.is_revoked(*viewer):
+    if notices.is_revoked(viewer.account_id, viewer.token_id):
         raise Unauthenticated("revoked-token", "This session was ended.")
     request[FIELDS]["account"] = viewer.account_id
     return viewer

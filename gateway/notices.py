@@ -72,9 +72,8 @@ class Notices:
     def edge(self, follower_id: int, followee_id: int) -> Edge | None:
         return self._edges.get((follower_id, followee_id))
 
-    def is_revoked(self, account_id: int, token_id: int, issued_ms: int) -> bool:
+    def is_revoked(self, account_id: int, token_id: int) -> bool:
         """Whether a token that is still within its life has been ended."""
-        del issued_ms  # the token's id says its moment, to the event
         return self.revocations.ends(account_id, token_id)
 
     def hear(self, delivery: Delivery[Any]) -> None:

@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 
 class Viewer(NamedTuple):
-    """`token_id` is the event that opened the session, `issued_ms` its moment in Unix ms."""
+    """`token_id` is the event that opened the session."""
 
     account_id: int
     token_id: int
-    issued_ms: int

@@ -16,7 +16,7 @@ def test_a_token_is_a_function_of_its_event():
     token, expires = Tokens(b"secret").issue(5, session)
 
     assert Tokens(b"secret").issue(5, session) == (token, expires)
-    assert Tokens(b"secret").verify(token, now=0) == (5, session, 1_780_000_000_000)
+    assert Tokens(b"secret").verify(token, now=0) == (5, session)
     assert expires == 1_780_000_000 + LIFE_SECONDS
 
 
@@ -37,6 +37,19 @@ def test_a_token_ends_and_cannot_be_made_by_others():
             tokens.verify(forged, now=0)
     with pytest.raises(Unauthenticated):
         tokens.verify(token, now=expires)
+
+
+def test_tokens_in_use_stay_remembered(monkeypatch):
+    """However many others come, who keeps asking is not checked anew."""
+    monkeypatch.setattr("gateway.tokens.REMEMBERED_BYTES", 20_000)
+    tokens = Tokens(b"secret")
+    issued = [tokens.issue(5, make_id(Position(1_780_000_000_000, n), 77))[0] for n in range(60)]
+    viewer = tokens.verify(issued[0], now=0)
+    for token in issued[1:]:
+        tokens.verify(token, now=0)
+        assert tokens.verify(issued[0], now=0) is viewer
+
+    assert len(tokens._verified) < 30
 
 
 def test_revocations_commute():
