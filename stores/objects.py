@@ -34,7 +34,6 @@ UPLOAD_MARGIN = timedelta(hours=1)  # staged is a photo before its post is recor
 _ALIVE_SECONDS = 1.5
 _ALIVE_KEPT_SECONDS = 1.0
 _DELETES = 16
-_UPLOADS = 8  # as many fill a local engine; more only make each other wait
 
 
 class Object(NamedTuple):
@@ -84,7 +83,9 @@ class Objects:
     """The bucket behind `http://key:secret@host:port/bucket`; one of these a process.
 
     Every operation raises `Unavailable("objects-unavailable")` when storage is down: at once when
-    it refuses, within 1.5 s when nothing takes the call, within 20 s when it falls silent.
+    it refuses, within 1.5 s when nothing takes the call, within 20 s when it falls silent, to which
+    an upload adds half a second a MiB. Uploads take turns; those that wait for one when storage
+    falls silent are told together with those they wait for.
     """
 
     def __init__(self, url: str, *, spool: Path | None = None, connections: int = 128) -> None:
@@ -94,7 +95,6 @@ class Objects:
         self._bucket = SignedBucket(read_objects_url(url), connections)
         self._exits = AsyncExitStack()
         self._full: S3Client | None = None
-        self._uploading = asyncio.Semaphore(_UPLOADS)
         self._opening = asyncio.Lock()
         self._asking = asyncio.Lock()
         self._answered = float("-inf")
@@ -129,24 +129,17 @@ class Objects:
         with Spool(self._spool) as spool:
             await spool.fill(chunks, max_bytes=MAX_PHOTO_BYTES)
             key = staging_key()
-            async with (
-                self._uploading,
-                self._bucket.sent("PUT", key, {}, spool.pieces, spool.size_bytes),
-            ):
-                return StagedPhoto(key=key, sha256=spool.sha256, size_bytes=spool.size_bytes)
+            await self._bucket.put(key, {}, spool.pieces, spool.size_bytes)
+            return StagedPhoto(key=key, sha256=spool.sha256, size_bytes=spool.size_bytes)
 
     async def put_if_absent(self, key: str, source: Path | bytes, content_type: str) -> bool:
         """Store it unless something stands there already; whether it was stored now."""
         headers = {"If-None-Match": "*", "Content-Type": content_type}
-        body = partial(pieces_in, source)
         try:
-            async with (
-                self._uploading,
-                self._bucket.sent("PUT", key, headers, body, size_of(source)),
-            ):
-                return True
+            await self._bucket.put(key, headers, partial(pieces_in, source), size_of(source))
         except AlreadyThere:
             return False
+        return True
 
     async def fetch_to(self, key: str, path: Path) -> Fetched:
         """Write the object to a file, hashed on the way; `NotFound` when there is none."""

@@ -4,6 +4,7 @@ An address is signed in 0.2 ms of CPU; a call of the full S3 client takes 2.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -35,6 +36,7 @@ _SLOWEST_BYTES_PER_SECOND = 2 * 1024 * 1024
 _ATTEMPTS = 2  # every request may be repeated: keys are random or named for their content
 _PAUSE_SECONDS = 0.1
 _REFUSAL_BYTES = 4096
+_UPLOADS = 8  # as many fill a local engine; more only make each other wait
 
 Body = Callable[[], AsyncIterable[bytes]]
 
@@ -51,6 +53,9 @@ class SignedBucket:
         credentials = Credentials(bucket.key, bucket.secret)
         self._signer = S3SigV4QueryAuth(credentials, "s3", "us-east-1", expires=_SIGNED_SECONDS)
         self._connections = connections
+        self._uploading = asyncio.Semaphore(_UPLOADS)
+        self._silent_at = float("-inf")
+        """When a request last had no answer, while none has had one since."""
 
     async def __aenter__(self) -> Self:
         self._session = ClientSession(
@@ -68,6 +73,19 @@ class SignedBucket:
     ) -> None:
         await self._session.close()
 
+    async def put(self, key: str, headers: Mapping[str, str], body: Body, size_bytes: int) -> None:
+        """Upload, a few at a time.
+
+        Whoever waits for a turn learns from those who had one that nobody answers: turn by turn a
+        crowd would wait for minutes.
+        """
+        began = time.monotonic()
+        async with self._uploading:
+            if self._silent_at >= began:
+                raise unavailable("Object storage did not answer a moment ago.")
+            async with self.sent("PUT", key, headers, body, size_bytes):
+                pass
+
     @asynccontextmanager
     async def sent(
         self,
@@ -81,7 +99,9 @@ class SignedBucket:
         try:
             response = await self._answer(method, key, dict(headers or {}), body, size_bytes)
         except (ClientError, TimeoutError, OSError) as error:
+            self._silent_at = time.monotonic()
             raise unavailable(f"Object storage does not answer: {type(error).__name__}.") from error
+        self._silent_at = float("-inf")
         async with response:
             match response.status:
                 case 200 | 204 | 206:

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from runtime.errors import Unavailable
+from stores import signing
 from stores.objects import Objects
 
 
@@ -43,6 +44,20 @@ async def test_storage_that_is_silent_is_not_waited_for():
             answers = await asyncio.gather(*(stalled.alive() for _ in range(50)))
 
             assert not any(answers)
+            assert time.monotonic() - started < 2
+
+
+async def test_a_crowd_does_not_wait_turn_by_turn(monkeypatch):
+    """When storage falls silent, uploads that wait for a turn are told with the first of them."""
+    monkeypatch.setattr(signing, "_SILENCE_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
+        port = silent.getsockname()[1]
+        async with Objects(f"http://key:secret@127.0.0.1:{port}/none") as stalled:
+            started = time.monotonic()
+            staging = (stalled.stage(one_chunk()) for _ in range(64))
+            outcomes = await asyncio.gather(*staging, return_exceptions=True)
+
+            assert {type(each) for each in outcomes} == {Unavailable}
             assert time.monotonic() - started < 2
 
 
