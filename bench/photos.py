@@ -3,8 +3,10 @@
 Made, not shipped: smooth light, hard edges and sensor grain give JPEG the work a real scene does.
 """
 
+import argparse
 import random
 from io import BytesIO
+from pathlib import Path
 from struct import pack
 from typing import NamedTuple
 
@@ -149,3 +151,14 @@ def xmp_of(place: Coordinates) -> bytes:
         f'exif:GPSLatitude="{place.latitude:.6f}N" exif:GPSLongitude="{place.longitude:.6f}E"/>'
         '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
     ).encode()
+
+
+def main() -> None:
+    """`python -m bench.photos FILE` writes one."""
+    parser = argparse.ArgumentParser("python -m bench.photos", description=__doc__)
+    parser.add_argument("file", type=Path, help="where to write the JPEG")
+    parser.parse_args().file.write_bytes(camera_photo())
+
+
+if __name__ == "__main__":
+    main()
