@@ -19,6 +19,9 @@ T = TypeVar("T")
 CHUNK_BYTES = 64 * 1024
 GRACE_SECONDS = 20.0
 BYTES_PER_SECOND = 4 * 1024
+# Staged photos wait for their post for an hour (UPLOAD_MARGIN in stores/objects.py), then the sweep
+# may take them: at the slowest pace alone, a large form could arrive for seventeen hours.
+MOST_SECONDS = 50 * 60.0
 MOST_PARTS = 64
 
 BROKEN = (ValueError, RuntimeError, AssertionError, HttpProcessingError)
@@ -28,31 +31,42 @@ CUT_SHORT = (ClientPayloadError, ConnectionError)
 class Pace:
     """How long a client may still keep us waiting; what it sends buys it time, up to the grace.
 
-    Only waiting for the client counts, not what storing its bytes takes us.
+    Only waiting for the client counts, not what storing its bytes takes us; but whatever takes the
+    time, the whole form has to be there `most_seconds` from now.
     """
 
     def __init__(
-        self, grace_seconds: float = GRACE_SECONDS, bytes_per_second: float = BYTES_PER_SECOND
+        self,
+        grace_seconds: float = GRACE_SECONDS,
+        bytes_per_second: float = BYTES_PER_SECOND,
+        most_seconds: float = MOST_SECONDS,
     ) -> None:
         self.grace_seconds = grace_seconds
         self.bytes_per_second = bytes_per_second
         self.left_seconds = grace_seconds
+        self.most_seconds = most_seconds
+        self.ends = time.monotonic() + most_seconds
 
     async def wait(self, arriving: Awaitable[T]) -> T:
         """What arrives; `TooSlow` when it does not come in time, `Malformed` when it cannot."""
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self.left_seconds):
+            async with asyncio.timeout(min(self.left_seconds, self.ends - began)):
                 return await arriving
         except TimeoutError:
-            detail = f"less than {self.bytes_per_second:g} bytes a second arrived"
-            raise TooSlow("too-slow", detail) from None
+            raise self.too_slow() from None
         except CUT_SHORT:
             raise Malformed("malformed-multipart", "the body was cut short") from None
         except BROKEN as error:
             raise Malformed("malformed-multipart", f"the form cannot be read: {error}") from None
         finally:
             self.left_seconds = max(0.0, self.left_seconds - (time.monotonic() - began))
+
+    def too_slow(self) -> TooSlow:
+        if time.monotonic() >= self.ends:
+            return TooSlow("too-slow", f"the form took over {self.most_seconds / 60:g} minutes")
+        detail = f"less than {self.bytes_per_second:g} bytes a second arrived"
+        return TooSlow("too-slow", detail)
 
     def credit(self, size_bytes: int) -> None:
         earned = self.left_seconds + size_bytes / self.bytes_per_second
