@@ -22,7 +22,6 @@ BYTES_PER_SECOND = 4 * 1024
 # Staged photos wait for their post for an hour (UPLOAD_MARGIN in stores/objects.py), then the sweep
 # may take them: at the slowest pace alone, a large form could arrive for seventeen hours.
 MOST_SECONDS = 50 * 60.0
-MOST_PARTS = 64
 
 BROKEN = (ValueError, RuntimeError, AssertionError, HttpProcessingError)
 CUT_SHORT = (ClientPayloadError, ConnectionError)
@@ -57,8 +56,9 @@ class Pace:
             raise self.too_slow() from None
         except CUT_SHORT:
             raise Malformed("malformed-multipart", "the body was cut short") from None
-        except BROKEN as error:
-            raise Malformed("malformed-multipart", f"the form cannot be read: {error}") from None
+        except BROKEN:
+            # What aiohttp says of it quotes the bytes that were sent.
+            raise Malformed("malformed-multipart", "the form cannot be read") from None
         finally:
             self.left_seconds = max(0.0, self.left_seconds - (time.monotonic() - began))
 
@@ -115,24 +115,26 @@ async def parts_of(request: web.Request, pace: Pace) -> AsyncIterator[Part]:
     refuse_other_than(request, "multipart/form-data")
     try:
         form = await request.multipart()
-    except BROKEN as error:
-        raise Malformed("malformed-multipart", str(error)) from None
-    for _ in range(MOST_PARTS):
-        reader = await pace.wait(form.next())
-        if reader is None:
-            if not form.at_eof():
-                raise Malformed("malformed-multipart", "the last boundary is missing")
-            return
+    except BROKEN:
+        raise Malformed("malformed-multipart", "the form has no boundary to split it at") from None
+    # Not counted here: whoever takes the parts knows how many of each name there may be.
+    while (reader := await pace.wait(form.next())) is not None:
         part = plain(reader)
         yield Part(part, name_of(part), pace)
-    raise Malformed("malformed-multipart", f"a form has at most {MOST_PARTS} parts")
+    if not form.at_eof():
+        raise Malformed("malformed-multipart", "the last boundary is missing")
 
 
 def name_of(reader: BodyPartReader) -> str:
     """A part without a name is a broken one: a form cut at a boundary seems to end in such."""
-    if not reader.name:
+    try:
+        name = reader.name or ""
+        name.encode()  # bytes that are no UTF-8 came through as lone surrogates
+    except (UnicodeError, LookupError):
+        raise Malformed("malformed-multipart", "the name of a part is no UTF-8") from None
+    if not name:
         raise Malformed("malformed-multipart", "a part has no name")
-    return reader.name
+    return name
 
 
 def plain(reader: object) -> BodyPartReader:
@@ -141,5 +143,5 @@ def plain(reader: object) -> BodyPartReader:
         raise Malformed("malformed-multipart", "a part may not be multipart itself")
     encoding = reader.headers.get("Content-Transfer-Encoding", "binary").lower()
     if encoding not in ("binary", "8bit", "7bit"):
-        raise Malformed("malformed-multipart", f"parts are sent as they are, not in {encoding}")
+        raise Malformed("malformed-multipart", "parts are sent as they are, in no encoding")
     return reader

@@ -57,11 +57,39 @@ async def pieces_of(body):
         yield body[at : at + 1000]
 
 
-async def test_a_form_of_endless_parts_is_refused(ada):
-    """Parts are counted: reading never goes on for ever."""
-    part = b'--b\r\nContent-Disposition: form-data; name="alt"\r\n\r\nx\r\n'
-    response, _ = await ada.post(
+@pytest.mark.filterwarnings("ignore::aiohttp.multipart.BadContentDispositionParam")
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'Content-Disposition: form-data; name="\xff"',
+        b'Content-Disposition: form-data; name="\xed\xa0\x80"',
+        b"Content-Disposition: form-data; name*=utf-8''%ED%A0%80",
+        b"Content-Disposition: form-data; name*=nowhere''%70hoto",
+        b'Content-Disposition: form-data; name="photo"\r\nContent-Transfer-Encoding: \xff',
+        b"\xff no header",
+    ],
+)
+async def test_a_part_that_cannot_be_named_is_refused(ada, header):
+    """Whatever its bytes are, the answer is a problem document that does not repeat them."""
+    response, problem = await ada.post(
+        BytesIO(b"--b\r\n" + header + b"\r\n\r\nx\r\n--b--\r\n"),
+        {"Content-Type": "multipart/form-data; boundary=b"},
+    )
+
+    assert (response.status, problem["code"]) == (400, "malformed-multipart")
+    assert problem["detail"].isascii()
+    assert "\\x" not in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("alt", "too-many-alts"), ("caption", "invalid"), ("latitude", "invalid")],
+)
+async def test_a_form_of_endless_parts_is_refused(ada, name, code):
+    """Each field is counted, and one too many ends the reading: it never goes on for ever."""
+    part = f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n1\r\n'.encode()
+    response, problem = await ada.post(
         part * 10_000 + b"--b--\r\n", {"Content-Type": "multipart/form-data; boundary=b"}
     )
 
-    assert response.status == 422
+    assert (response.status, problem["code"]) == (422, code)
