@@ -1,6 +1,11 @@
 """The main job: a photo from upload to a follower's feed."""
 
+import asyncio
+import hashlib
+
 import pytest
+
+from stores.objects import Objects
 
 
 async def test_a_new_photo_reaches_followers(api, settle, ada, bob):
@@ -23,7 +28,9 @@ async def test_photos_from_before_the_follow_are_there(api, settle, ada, bob):
     await api.follow(bob, ada)
     await settle()
 
-    assert sorted(await api.feed(bob)) == sorted(earlier)
+    items = await api.items("/v1/feed", bob)
+    assert {item["id"] for item in items} == set(earlier)
+    assert items == newest_first(items)
 
 
 async def test_a_post_tells_everything_about_its_photos(api, settle, ada, bob):
@@ -141,10 +148,17 @@ async def test_private_and_bio_are_independent(api, settle, ada):
 
 async def test_the_same_photo_by_two_people_is_two_posts(api, settle, ada, bob, settings):
     """The bytes are stored once, and both posts stand."""
-    same = api.photo("purple")
+    same = api.photo("purple", size=(481, 361))
     first, second = await api.publish(ada, same), await api.publish(bob, same)
     await settle()
+    stored = await stored_of(same, settings)
+    third = await api.publish(bob, same)
+    await settle()
 
+    assert [each.size_bytes for each in stored if "photos/" not in each.key] == [len(same)]
+    assert sum(each.key.endswith("/manifest") for each in stored) == 1
+    assert await stored_of(same, settings) == stored
+    assert (await api.get(f"/v1/posts/{third}", ada))["state"] == "published"
     assert (await api.get(f"/v1/posts/{first}", bob))["state"] == "published"
     assert (await api.get(f"/v1/posts/{second}", ada))["state"] == "published"
 
@@ -153,11 +167,16 @@ async def test_the_same_photo_by_two_people_is_two_posts(api, settle, ada, bob, 
 async def test_paging_shows_every_post_once(api, settle, ada, bob, limit):
     """Page by page, none twice and none missing, also while more are posted and deleted."""
     await api.follow(bob, ada)
-    posts = [await api.publish(ada, api.photo(size=(64 + n, 64))) for n in range(8)]
+    posts = [await api.publish(ada, api.photo(size=(64 + n, 64))) for n in range(9)]
     await settle()
+    before = [item["id"] for item in newest_first(await api.items("/v1/feed", bob))]
     first = await api.get("/v1/feed", bob, params={"limit": str(limit)})
     shown = [item["id"] for item in first["items"]]
-    await api.publish(ada, api.photo("red"))
+    newer = await api.publish(ada, api.photo("red"))
+    # The one the cursor names, and one that is still to come.
+    gone = {shown[-1], before[-2]}
+    for post in gone:
+        await api.delete(f"/v1/posts/{post}", ada)
     await settle()
     rest, cursor = [], first["next"]
     while cursor:
@@ -165,17 +184,40 @@ async def test_paging_shows_every_post_once(api, settle, ada, bob, limit):
         rest += [item["id"] for item in page["items"]]
         cursor = page["next"]
 
-    assert sorted(shown + rest) == sorted(posts)
+    assert set(before) == set(posts)
+    assert shown + rest == [post for post in before if post in shown or post not in gone]
+    assert await api.feed(bob) == [newer, *(post for post in before if post not in gone)]
 
 
 async def test_a_command_can_be_followed_to_its_end(api, settle, ada, bob):
-    """Accepted at first; applied once every role has done its part; nobody else may ask."""
+    """Accepted at first; applied once every read shows it; nobody else may ask."""
     answer = await api.follow(bob, ada)
     path = f"/v1/commands/{answer['event']}"
     assert (await api.get(path, bob))["state"] == "accepted"
-    await settle()
+    async with asyncio.TaskGroup() as working:
+        working.create_task(settle())
+        status = await api.get(path, bob, params={"wait": "10"})
+        shown = await api.get("/v1/accounts/ada", bob)
 
-    status = await api.get(path, bob, params={"wait": "5"})
     assert status["state"] == "applied"
+    assert shown["viewer"]["following"] == "yes"
     assert set(status["roles"]) == {"graph", "fanout"}
     await api.get(path, ada, status=404)
+
+
+def newest_first(items):
+    """In the order that the API promises: by publication, ties by id."""
+    return sorted(items, key=lambda it: (it["published_at"], int(it["id"])), reverse=True)
+
+
+async def stored_of(photo, settings):
+    """What storage keeps of a photo, staged copies too, and since when it does."""
+    digest = hashlib.sha256(photo).hexdigest()
+    async with Objects(settings.objects_url) as objects:
+        own = [
+            each
+            for prefix in (f"originals/{digest}", f"photos/{digest}/")
+            async for each in objects.list(prefix)
+        ]
+        staged = [each async for each in objects.list("staging/")]
+    return own + [each for each in staged if each.size_bytes == len(photo)]
