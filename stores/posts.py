@@ -43,10 +43,6 @@ class PostRow(msgspec.Struct, frozen=True):
 _photos = msgspec.json.Decoder(tuple[RenderedPhoto, ...])
 
 
-async def post_row(db: Database, post_id: int) -> PostRow | None:
-    return (await post_rows(db, [post_id])).get(post_id)
-
-
 async def post_rows(db: Database, ids: Sequence[int]) -> dict[int, PostRow]:
     """Those of the posts that have a row, deleted ones included."""
     rows = await db.fetch(

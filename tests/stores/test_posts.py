@@ -2,7 +2,7 @@ import pytest
 
 from events.ids import EPOCH_MS
 from events.posts import PostDeleted, PostPublished, PostSubmitted
-from stores.posts import PostState, post_row, post_rows, posts_of_author
+from stores.posts import PostState, post_rows, posts_of_author
 from tests.workers.histories import deliver, happened, new_site, registered, rendered, staged
 
 ADA, BOB = registered("ada", 1), registered("bob", 2)
@@ -35,8 +35,6 @@ async def test_rows_carry_their_photos(site, reader_database):
         second: (rendered("b"),),
     }
     assert rows[first].state is PostState.PUBLISHED
-    assert rows[first] == await post_row(reader_database, first)
-    assert await post_row(reader_database, 77) is None
 
 
 async def test_an_authors_list_pages_by_publication(site, reader_database):

@@ -5,7 +5,7 @@ import pytest
 from events.ids import EPOCH_MS, Position, make_id, shard_of
 from events.posts import Place, PostDeleted, PostPublished, PostRejected, PostSubmitted
 from stores.accounts import account_by_id
-from stores.posts import PostState, post_row
+from stores.posts import PostState, post_rows
 from tests.workers.histories import deliver, happened, new_site, registered, rendered, staged
 
 
@@ -30,6 +30,10 @@ def published(post, moment, photo="a"):
     return happened(event, post.actor, moment)
 
 
+async def row_of(database, post_id):
+    return (await post_rows(database, [post_id])).get(post_id)
+
+
 async def test_what_its_author_wrote_stands_as_written(site, ada):
     """Caption, alternative texts and place arrive unharmed; missing texts read as empty."""
     post = submitted(
@@ -41,7 +45,7 @@ async def test_what_its_author_wrote_stands_as_written(site, ada):
     )
     await deliver(site, post)
 
-    row = await post_row(site.database, post.id)
+    row = await row_of(site.database, post.id)
     assert row.state is PostState.PROCESSING
     assert row.caption == "☀ 'quoted' {braces}, \\"
     assert row.alts == ('say "hi", {x}', "")
@@ -60,7 +64,7 @@ async def test_a_deleted_post_stays_deleted(site, ada, order):
     assert leftover in ([], [gone])
     assert not await deliver(site, *leftover)
 
-    row = await post_row(site.database, post.id)
+    row = await row_of(site.database, post.id)
     assert (row.state, row.caption, row.photos) == (PostState.DELETED, "sun", (rendered(),))
     assert (await account_by_id(site.database, ada)).posts == 0
 
@@ -70,11 +74,11 @@ async def test_published_before_submitted(site, ada):
     post = submitted(ada, 2, caption="sun")
 
     await deliver(site, published(post, 3))
-    early = await post_row(site.database, post.id)
+    early = await row_of(site.database, post.id)
     assert (early.state, early.caption_version) == (PostState.PUBLISHED, 0)
 
     await deliver(site, post)
-    row = await post_row(site.database, post.id)
+    row = await row_of(site.database, post.id)
     assert (row.state, row.caption, row.photos) == (PostState.PUBLISHED, "sun", (rendered(),))
     assert (await account_by_id(site.database, ada)).posts == 1
 
@@ -88,7 +92,7 @@ async def test_published_twice_keeps_the_first_moment_and_the_last_photos(site, 
     for batch in batches:
         await deliver(site, *[twice[nth] for nth in batch])
 
-    row = await post_row(site.database, post.id)
+    row = await row_of(site.database, post.id)
     assert row.published_ms == EPOCH_MS + 3
     assert (row.published_version, row.photos) == (twice[1].id, (rendered("b"),))
     assert (await account_by_id(site.database, ada)).posts == 1
@@ -103,7 +107,7 @@ async def test_a_published_post_cannot_be_rejected(site, ada, swapped):
     for each in [post, *([told, refusal] if swapped else [refusal, told])]:
         await deliver(site, each)
 
-    assert (await post_row(site.database, post.id)).state is PostState.PUBLISHED
+    assert (await row_of(site.database, post.id)).state is PostState.PUBLISHED
     assert (await account_by_id(site.database, ada)).posts == 1
 
 
@@ -118,7 +122,7 @@ async def test_a_rejected_post_tells_its_latest_reason(site, ada, swapped):
     for each in [*(reversed(reasons) if swapped else reasons), post]:
         await deliver(site, each)
 
-    row = await post_row(site.database, post.id)
+    row = await row_of(site.database, post.id)
     assert (row.state, row.problem_code) == (PostState.REJECTED, "second")
     assert (row.problem_detail, row.caption_version) == ("second.", post.id)
 
@@ -133,7 +137,7 @@ async def test_nobody_deletes_anothers_post(site, ada):
     forged = [happened(PostDeleted(post_id=post.id), who, 6) for who in (bob.actor, namesake)]
     assert not await deliver(site, *forged)
 
-    assert (await post_row(site.database, post.id)).state is PostState.PUBLISHED
+    assert (await row_of(site.database, post.id)).state is PostState.PUBLISHED
     assert (await account_by_id(site.database, ada)).posts == 1
 
 
@@ -144,7 +148,7 @@ async def test_a_post_waits_for_its_author(site, ada):
     proclaimed = published(early, 5)
 
     assert await deliver(site, early, ready, proclaimed) == [proclaimed, early]
-    assert await post_row(site.database, ready.id)
+    assert await row_of(site.database, ready.id)
 
     assert not await deliver(site, bob)
     assert not await deliver(site, early, proclaimed)
