@@ -29,10 +29,11 @@ Cause = FollowRequested | ProfileEdited
 async def record_wishes(
     site: Site, batch: Sequence[Delivery[FollowRequested]]
 ) -> Collection[Delivery[FollowRequested]]:
-    """Write who wishes to follow whom; a public account's yes is announced at once.
+    """Write who wishes to follow whom; a public account's yes to the latest wish is announced.
 
-    A wish that repeats one already accepted holds by that acceptance and needs no new one. To
-    announce one would be wrong when the withdrawal between the two is still on its way here.
+    A private account says nothing here: a wish that repeats an accepted one holds by that
+    acceptance, and a yes would let somebody back in whose withdrawal, between the two, is still on
+    its way. See docs/decisions/0004-verdicts-follow-their-wishes.md.
     """
     wishes = [each for each in batch if each.event.followee_id != each.actor]
     async with transaction(site.database) as db:
