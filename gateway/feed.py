@@ -4,7 +4,7 @@ A page comes from the viewer's window and runs on in Postgres below its floor, b
 What is not to be seen is left out here, at the moment of reading.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -14,6 +14,7 @@ from gateway.keys import CARDS, FEEDS, NOTICES, viewer_of
 from gateway.present import posts_json
 from gateway.pulling import build, pull
 from gateway.routing import Page, Route
+from gateway.shapes import Post
 from gateway.visibility import shown_authors
 from runtime.errors import Invalid, Unavailable
 from stores.cards import AuthorCard, PostCard
@@ -139,7 +140,7 @@ ROUTES = (
         handler=show_feed,
         side="read",
         summary="Newest posts of those one follows",
-        answer=Page[Any],
+        answer=Page[Post],
         queries=("limit", "cursor", "order"),
     ),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from msgspec import UNSET, UnsetType
 
 from gateway.answers import json_answer
 from gateway.routing import Route
@@ -47,6 +48,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     instance: str
     errors: list[FieldProblem] = []
+    max_bytes: int | UnsetType = UNSET
+    """With `too-large`: what the body or the part may have at most."""
 
 
 ALL_ROUTES: web.AppKey[tuple[Route, ...]] = web.AppKey("all_routes")

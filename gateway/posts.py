@@ -5,7 +5,7 @@ Until a post has a row, the log at the id's own position tells its author about 
 
 import asyncio
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -20,6 +20,7 @@ from gateway.paths import id_in_path, seconds_to_wait, username_in_path
 from gateway.present import post_json, posts_json
 from gateway.profiles import just_registered, profile_named, refuse_unless_shown_to
 from gateway.routing import Accepted, Page, Route
+from gateway.shapes import Post
 from gateway.visibility import is_private, visible, visible_posts
 from runtime.errors import Forbidden, Gone, NotFound, Unavailable
 from stores.cards import AuthorCard, PostCard, author_card, post_card
@@ -176,7 +177,7 @@ ROUTES = (
         show_post,
         "read",
         summary="One post; while it is processed only its author sees it",
-        answer=Any,
+        answer=Post,
         queries=("wait",),
     ),
     Route(
@@ -194,7 +195,7 @@ ROUTES = (
         list_posts,
         "read",
         summary="What an account published, newest first",
-        answer=Page[Any],
+        answer=Page[Post],
         queries=("limit", "cursor"),
     ),
 )

@@ -18,6 +18,7 @@ from gateway.drafts import MOST_PHOTO_BYTES, MOST_PHOTOS, Draft, Finished
 from gateway.forms import Pace, parts_of
 from gateway.keys import LOG, OBJECTS, REQUEST_ID, viewer_of
 from gateway.routing import Route
+from gateway.shapes import PostForm
 from runtime.errors import Conflict, Forbidden, Invalid, TooLarge, Unavailable
 
 MOST_BYTES = MOST_PHOTOS * MOST_PHOTO_BYTES + 1024 * 1024  # and room for fields and boundaries
@@ -139,6 +140,7 @@ ROUTES = (
         submit_post,
         "write",
         summary="Post one to ten photos",
+        body=PostForm,
         body_type="multipart/form-data",
         answer=Submitted,
         status=202,
