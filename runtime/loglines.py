@@ -6,6 +6,7 @@ it is structlog's own key: an event's fields are `event_id` and `event_type`.
 
 import asyncio
 import atexit
+import json
 import logging
 import sys
 import threading
@@ -58,7 +59,12 @@ def configure_logging(level: str) -> None:
 
 
 def as_json(_logger: object, _level: str, fields: MutableMapping[str, Any]) -> str:
-    return msgspec.json.encode(fields, enc_hook=str).decode()
+    try:
+        return msgspec.json.encode(fields, enc_hook=str).decode()
+    except (
+        UnicodeEncodeError
+    ):  # half a surrogate in some text; a line must never fail what it tells
+        return json.dumps(fields, default=str)
 
 
 class Lines:

@@ -22,7 +22,7 @@ async def main():
         sign_in("correct horse")
     except ValueError as error:
         log().error("request.failed", exc_info=error)
-    log().info("process.ended")
+    log().info("process.ended", text="half a pair: \\ud800")
 
 asyncio.run(main())
 """
