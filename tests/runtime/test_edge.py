@@ -17,11 +17,14 @@ class Gateway:
     def __init__(self, path):
         self.path = path
         self.requests = []
+        self.body = b""
         self.hangs_up = False
 
     async def answer(self, reader, writer):
         self.requests.append(await reader.readuntil(b"\r\n\r\n"))
         if not self.hangs_up:
+            size = sum(int(each) for each in header_of(self.requests[-1], "content-length"))
+            self.body = await reader.readexactly(size)
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
             await writer.drain()
         writer.close()
@@ -42,12 +45,12 @@ class Edge:
             for side in ("read", "write")
         )
 
-    async def send(self, *lines, host="site"):
+    async def send(self, *lines, host="site", body=b""):
         """The status, headers and body that come back for these lines of a request."""
         named = [*lines, f"Host: {host}"] if host else lines
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            writer.write("\r\n".join([*named, "Connection: close", "", ""]).encode())
+            writer.write("\r\n".join([*named, "Connection: close", "", ""]).encode() + body)
             async with asyncio.timeout(5):
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().strip()
                 status, *rest = head.split("\r\n")
@@ -168,18 +171,33 @@ async def test_a_request_has_one_id(edge, given, kept):
     assert (headers["X-Request-Id"] == given) == kept
 
 
+@pytest.mark.parametrize("sent", [b"", b"x" * 3_000_000], ids=["nothing", "megabytes"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_a_command_cut_short_is_never_sent_again(edge, method):
+async def test_a_command_cut_short_is_never_sent_again(edge, method, sent):
     """A gateway that dies over a command may have recorded it: the client is told just that."""
     for each in edge.writers:
         each.hangs_up = True
     for _ in range(2):
-        status, headers, body = await edge.send(f"{method} /v1/x HTTP/1.1", "Content-Length: 0")
+        status, headers, body = await edge.send(
+            f"{method} /v1/x HTTP/1.1", f"Content-Length: {len(sent)}", body=sent
+        )
 
         assert (status, headers["Retry-After"]) == (503, "2")
         assert json.loads(body)["code"] == "unknown-outcome"
 
     assert sum(len(each.requests) for each in edge.writers) == 2
+
+
+async def test_a_body_streams_through(edge):
+    """A command's way through nginx's own error page costs it nothing."""
+    sent = bytes(range(256)) * 20_000
+    length = f"Content-Length: {len(sent)}"
+    status, _, _ = await edge.send("POST /v1/posts?a=%2F HTTP/1.1", length, body=sent)
+    (gateway,) = [each for each in edge.writers if each.requests]
+
+    assert status == 200
+    assert gateway.requests[0].startswith(b"POST /v1/posts?a=%2F HTTP/1.1\r\n")
+    assert gateway.body == sent
 
 
 async def test_a_command_that_no_gateway_got_was_not_recorded(edge):
