@@ -47,7 +47,7 @@ def limit_of(request: web.Request) -> int:
     """How many items a page may hold."""
     text = request.query.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MOST):
-        raise Invalid("bad-limit", f"limit is a whole number from 1 to {MOST}")
+        raise wrong("limit", f"limit is a whole number from 1 to {MOST}")
     return int(text)
 
 
@@ -57,4 +57,8 @@ def check(body: bytes) -> bytes:
 
 
 def bad_cursor() -> Invalid:
-    return Invalid("bad-cursor", "the cursor is not one this list gave out")
+    return wrong("cursor", "the cursor is not one this list gave out")
+
+
+def wrong(field: str, detail: str) -> Invalid:
+    return Invalid(f"bad-{field}", detail, errors=[{"field": field, "detail": detail}])
