@@ -17,12 +17,15 @@ from gateway.routing import Page, Route
 from gateway.shapes import Post
 from gateway.visibility import shown_authors
 from runtime.errors import Invalid, Unavailable
+from runtime.metrics import feed_slices
 from stores.cards import AuthorCard, PostCard
 from stores.feeds import Place
 from stores.posts import PostState
 
 # A page of which much is hidden is filled up, but a page never costs more than this.
 SLICES = 3
+
+HIT, MISS, BELOW, AWAY = (feed_slices.labels(each) for each in ("hit", "miss", "below", "away"))
 PUBLISHED = PostState.PUBLISHED
 
 
@@ -79,14 +82,18 @@ async def skeleton(request: web.Request, before: Place | None, count: int) -> Sk
     try:
         window = await app[FEEDS].skeleton(viewer_id, before, count + 1)
     except Unavailable:
+        AWAY.inc()
         degrade(request, "cache")
         return bounded(await pull(app, viewer_id, before, count + 1), count)
     if window is None:
+        MISS.inc()
         return bounded(await rebuilt(app, viewer_id, before, count + 1), count)
 
     entries = window.entries
     if len(entries) > count or window.floor == 0:
+        HIT.inc()
         return bounded(entries, count, window.hidden)
+    BELOW.inc()
     below = (window.floor + 1, 0) if before is None else min(before, (window.floor + 1, 0))
     try:
         entries = entries + await pull(app, viewer_id, below, count + 1 - len(entries))

@@ -19,8 +19,10 @@ append_seconds = Histogram(
     ["outcome"],
     buckets=QUICK,
 )
-feed_pages = Counter(
-    "heliograph_feed_pages", "Feed pages by where they came from.", ["source", "outcome"]
+feed_slices = Counter(
+    "heliograph_feed_slices",
+    "Slices of feeds by the window's answer: hit; miss (built anew); below its floor; cache away.",
+    ["window"],
 )
 
 # Workers; a role is a consumer group.

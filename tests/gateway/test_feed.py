@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from prometheus_client import REGISTRY
 
 from gateway import pulling
 from gateway.keys import FEEDS
@@ -30,6 +31,21 @@ async def open_client(settings, log_client, reader_database, database):
 @pytest.fixture
 async def client(open_client):
     return await open_client()
+
+
+async def test_where_a_page_came_from_is_counted(client, database):
+    """The first read builds the window, the next one hits it."""
+
+    def counted():
+        name = "heliograph_feed_slices_total"
+        return [REGISTRY.get_sample_value(name, {"window": each}) for each in ("miss", "hit")]
+
+    await follow(database)
+    before = counted()
+    await read(client)
+    await read(client)
+
+    assert counted() == [before[0] + 1, before[1] + 1]
 
 
 async def test_a_feed_shows_posts_of_followees(client, database):
