@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from signal import SIGXCPU
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeGuard
 
 import msgspec
 
@@ -78,16 +78,19 @@ class Decoders:
     async def render(self, source: Path, scratch: Path) -> Rendered | Refused:
         """Write the photo's renditions into `scratch`, as `<width>.<extension>`, or say why not."""
         job = Job(source=str(source), scratch=str(scratch))
+        with suppress(Died):
+            answer = await self._attempt(job, fresh=False)
+            if is_conclusive(answer):
+                return answer
         try:
-            return await self._attempt(job, fresh=False)
-        except Died:
-            pass
-        try:
-            return await self._attempt(job, fresh=True)
+            answer = await self._attempt(job, fresh=True)
         except Died as died:
             return died.verdict
+        if isinstance(answer, Failed):
+            raise Unavailable("decoders-unavailable", answer.detail)
+        return answer
 
-    async def _attempt(self, job: Job, *, fresh: bool) -> Rendered | Refused:
+    async def _attempt(self, job: Job, *, fresh: bool) -> Answer:
         child = await self._places.get()
         try:
             if child and (fresh or child.photos >= self._photos_per_child):
@@ -95,6 +98,8 @@ class Decoders:
                 child = None
             child = child or await self._start()
             answer = await child.ask(job, self._seconds * 2)
+            if not is_conclusive(answer):
+                child.photos = self._photos_per_child  # short of something: that was its last
         except BaseException:  # cancelled ones too: a child in the middle of a photo is of no use
             if child:
                 await self._end(child)
@@ -102,8 +107,6 @@ class Decoders:
             raise
         finally:
             self._places.put_nowait(child)
-        if isinstance(answer, Failed):
-            raise Unavailable("decoders-unavailable", answer.detail)
         return answer
 
     async def _start(self) -> "Child":
@@ -129,6 +132,11 @@ class Decoders:
     async def _end(self, child: "Child") -> None:
         self.children.discard(child)
         await child.end()
+
+
+def is_conclusive(answer: Answer) -> TypeGuard[Rendered | Refused]:
+    """Whether the photo is the reason; a worn child may lack memory or threads, a fresh one not."""
+    return not isinstance(answer, Failed) and answer != TOO_COMPLEX
 
 
 class Died(Exception):
