@@ -6,7 +6,7 @@ from events.accounts import PasswordChanged, SessionsRevoked
 from events.envelope import Event
 from events.ids import Position
 
-TOKEN_LIFE_MS = 30 * 24 * 3600 * 1000
+TOKEN_LIFE_MS = 30 * 24 * 3600 * 1000  # a revocation is kept as long as what it ends could live
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):

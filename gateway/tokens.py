@@ -7,12 +7,13 @@ revocation, which `Notices` knows.
 import jwt
 
 from events.ids import created_ms
+from events.revocations import TOKEN_LIFE_MS
 from gateway.viewer import Viewer
 from runtime.errors import Unauthenticated
 from runtime.secrets import derive
 from stores.lru import Lru
 
-LIFE_SECONDS = 30 * 24 * 3600
+LIFE_SECONDS = TOKEN_LIFE_MS // 1000
 ALGORITHM = "HS256"
 REMEMBERED_BYTES = 16 * 2**20  # checking a signature anew costs 60 µs, on every feed read
 VERIFIED_BYTES = 300  # of the viewer, three numbers and what holds them; measured, rounded up

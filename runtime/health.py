@@ -79,9 +79,6 @@ class Health:
         """Whether the event loop still turns."""
         return time.monotonic() - self.beaten < STUCK_SECONDS
 
-    def is_up(self, name: str) -> bool:
-        return self.findings[name].state == "ok"
-
     def drain(self) -> None:
         """Ask for no more work; call it before listeners close."""
         self.draining = True

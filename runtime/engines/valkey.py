@@ -9,8 +9,6 @@ import redis
 
 from runtime.engines.place import Place, write_private
 
-KINDS = ("log", "cache")
-
 # Never a snapshot beside the append-only file, never an eviction: an append is on disk or refused.
 LOG = """\
 appendonly yes
