@@ -87,6 +87,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers_posts: Annotated[int, count("processes of the role", most=64)] = 1
     workers_graph: Annotated[int, count("processes of the role", most=64)] = 1
     workers_fanout: Annotated[int, count("processes of the role", most=64)] = 1
+    # Limits.
+    limit_sign_ups: Annotated[int, count("sign-ups a minute of one address")] = 60
+    limit_sign_ins: Annotated[int, count("sign-ins a minute of one address")] = 120
+    limit_uploads: Annotated[int, count("uploads an hour of one account")] = 1_200
+    limit_commands: Annotated[int, count("other commands a minute of one account")] = 300
+    limit_reads: Annotated[int, count("reads a minute of one account at one gateway")] = 6_000
+    most_requests: Annotated[int, count("requests at once in one gateway")] = 1_000
+    most_uploads: Annotated[int, count("uploads at once in one gateway")] = 256
+    most_upload_mebibytes: Annotated[
+        int, count("bytes of the uploads at once in one gateway, in MiB", least=256)
+    ] = 2_048
+    most_waiting_uploads: Annotated[
+        int, count("uploads accepted and not begun, beyond which no more are")
+    ] = 10_000
     # Deliveries.
     batch_size: Annotated[int, count("deliveries a handler gets at once", most=5_000)] = 200
     lease_seconds: Annotated[int, count("silence after which work is taken over", most=3_600)] = 30

@@ -5,6 +5,7 @@ import signal
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from runtime.bucket import make_bucket
@@ -13,7 +14,31 @@ from runtime.engines.start import start_engines
 from runtime.schema import bring_up
 from runtime.settings import load
 
+# Tests do in seconds what people do in days; those of limits set their own.
+UNLIMITED = {
+    f"HELIOGRAPH_LIMIT_{name}": "1000000"
+    for name in ("SIGN_UPS", "SIGN_INS", "UPLOADS", "COMMANDS", "READS")
+}
 SECRET = "a secret that only tests use, and no site ever should"
+
+# The same examples every time: CI is no place to find something new. `--hypothesis-profile=explore`
+# looks elsewhere, and further (tests/properties/exploring.py).
+settings.register_profile(
+    "ci",
+    derandomize=True,
+    print_blob=True,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.filter_too_much,
+    ],
+)
+settings.register_profile(
+    "explore", settings.get_profile("ci"), derandomize=False, max_examples=2_000
+)
+settings.load_profile("ci")
 
 
 def pytest_configure():
@@ -43,6 +68,7 @@ def settings(engines):
             "HELIOGRAPH_SECRET": SECRET,
             "HELIOGRAPH_VAR": str(engines.place.var),
         }
+        | UNLIMITED
     )
 
 
