@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 from redis.exceptions import ResponseError
 
+from events.dead_letters import Letter, Undelivered, bury
 from events.entries import Entry
+from events.ids import Position
 from events.leases import Leases, backoff
 from events.log import FUNCTIONS, Log, stream_key
 from runtime import metrics
@@ -108,22 +109,20 @@ class Claims:
     async def bury(self, entry_id: bytes, reason: str, trace: str) -> None:
         """Move one to the dead letters, with what is needed to understand and to retry it."""
         held = self.leases.held[entry_id]
-        letter = {
-            "reason": reason,
-            "traceback": trace,
-            "attempts": held.attempts,
-            "buried_ms": time.time_ns() // 1_000_000,
-            "entry": held.entry[1] if held.entry else {},
-        }
-        field = letter_name(self.group, self.topic, entry_id.decode())
-        await FUNCTIONS.call(
-            self.log.client,
-            "bury",
-            [dead_key(self.partition), self.stream],
-            [self.group, entry_id, field, msgspec.msgpack.encode(letter)],
+        letter = Letter(
+            reason=reason,
+            traceback=trace,
+            attempts=held.attempts,
+            buried_ms=time.time_ns() // 1_000_000,
+            entry=held.entry[1] if held.entry else {},
+        )
+        what = Undelivered(self.group, self.topic, self.partition, Position.parse(entry_id))
+        buried = await bury(
+            self.log.client, what, letter, stream=self.stream, consumer=self.consumer
         )
         self.leases.settle(entry_id)
-        metrics.dead_letters.labels(self.group, reason.partition(":")[0]).inc()
+        if buried:
+            metrics.dead_letters.labels(self.group, reason.partition(":")[0]).inc()
 
     async def renew(self) -> None:
         """Extend the lease on everything held; forget what has meanwhile become another's."""
@@ -176,16 +175,6 @@ async def ensure_group(client: Client, stream: str, group: str) -> None:
     except ResponseError as error:
         if not str(error).startswith("BUSYGROUP"):
             raise
-
-
-def dead_key(partition: int) -> str:
-    """The hash of a partition's dead letters."""
-    return f"dead:{{{partition}}}"
-
-
-def letter_name(group: str, topic: str, position: str) -> str:
-    """A dead letter's field: one delivery to one group has one letter, however often it fails."""
-    return f"{group} {topic} {position}"
 
 
 def _only_stream(reply: Any) -> list[Entry]:

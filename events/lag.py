@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from redis.exceptions import ResponseError
 
-from events.claims import dead_key, letter_name
+from events.dead_letters import oldest_standing
 from events.ids import Position
 from events.log import Log, stream_key
 from runtime import metrics
@@ -50,11 +50,9 @@ async def lag_of(log: Log, group: str, topic: str, partition: int) -> Lag:
 
 async def oldest_unapplied(log: Log, group: str, topic: str, partition: int) -> Position | None:
     """The first entry whose effect does not stand: not yet done, or buried and perhaps retried."""
-    undone = [(await lag_of(log, group, topic, partition)).oldest]
-    prefix = letter_name(group, topic, "")
-    letters = [field.decode() for field in await log.client.hkeys(dead_key(partition))]
-    undone += [Position.parse(e.removeprefix(prefix)) for e in letters if e.startswith(prefix)]
-    return min((each for each in undone if each), default=None)
+    undone = (await lag_of(log, group, topic, partition)).oldest
+    buried = await oldest_standing(log.client, group, topic, partition)
+    return min((each for each in (undone, buried) if each), default=None)
 
 
 async def publish_lag(log: Log, group: str, topics: Iterable[str]) -> None:

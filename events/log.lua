@@ -72,15 +72,6 @@ local function append(keys, args)
     return {'ok', position}
 end
 
--- bury: put a delivery among the dead letters and acknowledge it, in one step.
--- KEYS  1 dead letters  2 stream   ARGV  1 group  2 entry id  3 field  4 the letter
--- Reply 1. Cost 3 us. A letter that is already there is replaced by its newer self.
-local function bury(keys, args)
-    redis.call('HSET', keys[1], args[3], args[4])
-    redis.call('XACK', keys[2], args[1], args[2])
-    return 1
-end
-
 -- renew: keep the lease on entries that are still ours, without counting a delivery.
 -- KEYS  1 stream   ARGV  1 group  2 consumer  3.. entry ids
 -- Reply the ids that are no longer ours. Cost about 2 us an id.
@@ -108,6 +99,5 @@ local function reclaim(keys, args)
 end
 
 redis.register_function('append_$VERSION', append)
-redis.register_function('bury_$VERSION', bury)
 redis.register_function('renew_$VERSION', renew)
 redis.register_function('reclaim_$VERSION', reclaim)

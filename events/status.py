@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
-from events.claims import dead_key, letter_name
+from events.dead_letters import DEAD, DROPPED, Undelivered, letters_key
 from events.envelope import Delivery
 from events.graph import FollowAccepted, FollowRequested
 from events.ids import Address, Position
@@ -98,13 +98,16 @@ async def _state_for(log: Log, delivery: Delivery[Any], stream: str, group: dict
     if delivery.position > Position.parse(group["last-delivered-id"]):
         return "waiting"
     role, position = group["name"].decode(), str(delivery.position)
-    async with log.client.pipeline(transaction=False) as pipeline:
+    name = Undelivered(role, delivery.topic, delivery.partition, delivery.position).name
+    # In one step: burying and retrying move a delivery from one to the other.
+    async with log.client.pipeline(transaction=True) as pipeline:
         pipeline.xpending_range(stream, role, position, position, 1)
-        pipeline.hexists(dead_key(delivery.partition), letter_name(role, delivery.topic, position))
-        pending, buried = await pipeline.execute()
+        for shelf in (DEAD, DROPPED):
+            pipeline.hexists(letters_key(shelf, delivery.partition), name)
+        pending, *shelved = await pipeline.execute()
     if pending:
         return "waiting"
-    return "buried" if buried else "done"
+    return "buried" if any(shelved) else "done"
 
 
 def _worse(one: str, other: str) -> str:

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from events.accounts import AccountRegistered
-from events.claims import dead_key
 from events.consumer import Limits, Reader
+from events.dead_letters import DEAD, letters_key
 from events.ids import shard_of
 from events.log import Log, stream_key
 from events.posts import PostDeleted
@@ -92,7 +92,7 @@ def pending(log_client, ada):
 @pytest.fixture
 def dead(log_client, ada):
     async def letters():
-        found = await log_client.hgetall(dead_key(shard_of(ada) % 8))
+        found = await log_client.hgetall(letters_key(DEAD, shard_of(ada) % 8))
         return {name: msgspec.msgpack.decode(letter) for name, letter in found.items()}
 
     return letters

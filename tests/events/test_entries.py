@@ -4,7 +4,7 @@ import pytest
 
 from events import sealing
 from events.accounts import ProfileEdited
-from events.claims import dead_key
+from events.dead_letters import DEAD, letters_key
 from events.entries import open_entries
 from events.ids import shard_of
 from events.log import Log, stream_key
@@ -60,5 +60,5 @@ async def test_a_broken_field_is_the_entrys_own_end(reader, log_client, ada, bro
     one = reader(recording([]))
     await one.step()
 
-    buried = await log_client.hlen(dead_key(partition))
+    buried = await log_client.hlen(letters_key(DEAD, partition))
     assert buried == (0 if broken["type"] == b"\xff" else 1)  # an unknown type waits

@@ -1,6 +1,7 @@
 import time
 
-from events.claims import dead_key, ensure_group, letter_name
+from events.claims import ensure_group
+from events.dead_letters import Letter, Undelivered, bury
 from events.ids import Position, shard_of
 from events.lag import Lag, lag_of, trim_applied
 from events.log import stream_key
@@ -58,8 +59,9 @@ async def test_the_notice_of_what_was_buried_is_kept(log, register, log_client):
         await log_client.xadd(each, {"type": "post.deleted"}, id=old)
     await ensure_group(log_client, stream, "posts")
     await log_client.xreadgroup("posts", "one", {stream: ">"})
-    await log_client.xack(stream, "posts", old)
-    await log_client.hset(dead_key(partition), letter_name("posts", "posts", old), b"letter")
+    what = Undelivered("posts", "posts", partition, Position.parse(old))
+    letter = Letter(reason="unlucky", traceback="", attempts=8, buried_ms=0, entry={})
+    assert await bury(log_client, what, letter, stream=stream, consumer="one")
 
     await trim_applied(log, "notices", ROLES)
 
