@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 from events.ids import EPOCH_MS, SHARDS, Position, make_id, shard_of
 from runtime.connections import open_cache, open_database, open_log
 from runtime.settings import Settings
-from stores.epochs import Epochs
+from stores.epochs import GENERATION, Epochs
 from stores.feed_keys import names_of, window_key
-from stores.feeds import GENERATION, Feeds, Place
+from stores.feeds import Feeds, Place
 
 COPIES_A_TRIP = 1_000
 # Followers signed up in the site's first minutes, a millisecond apart.

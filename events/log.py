@@ -50,6 +50,7 @@ class Log:
         self.keyring = sealing.Keyring(secret)
         self._digest_key = derive(secret, "idempotency")
         self._append = RoundTrip(client, FUNCTIONS, replicas=replicas)
+        self.reach = self._append.reach
 
     async def append(
         self,
@@ -133,7 +134,7 @@ class Log:
         actor = cause.actor if actor is None else actor
         partition = shard_of(actor) % self.partitions
         key = announcement_key(kind, actor, cause, part).record_key(partition)
-        record = await self.client.get(key)
+        record = await self._append.ask(lambda: self.client.get(key))
         if record is None:
             return None
         topic, position, _ = record.decode().split(" ")
@@ -143,10 +144,8 @@ class Log:
         """The event that stands there; None when none does, or none of a type we know."""
         if address.topic not in TOPICS or not 0 <= address.partition < self.partitions:
             return None
-        position = str(address.position)
-        entries = await self.client.xrange(
-            stream_key(address.topic, address.partition), position, position
-        )
+        stream, at = stream_key(address.topic, address.partition), str(address.position)
+        entries = await self._append.ask(lambda: self.client.xrange(stream, at, at))
         if not entries or entries[0][1].get(TYPE, b"").decode() not in BY_TAG:
             return None
         opened = await open_entries(self, address.topic, address.partition, entries)
@@ -156,7 +155,8 @@ class Log:
         """The id of the account that has this name, case-folded; needs no Postgres."""
         username = username.lower()
         shard = shard_of_username(username)
-        position = await self.client.hget(f"names:{{{shard % self.partitions}}}", username)
+        names = f"names:{{{shard % self.partitions}}}"
+        position = await self._append.ask(lambda: self.client.hget(names, username))
         return make_id(Position.parse(position), shard) if position else None
 
     async def wrapped_key(self, account_id: int) -> bytes | None:
@@ -165,11 +165,15 @@ class Log:
 
     async def wrapped_keys(self, account_ids: list[int]) -> dict[int, bytes | None]:
         """Many accounts' keys in one trip."""
-        async with self.client.pipeline(transaction=False) as pipeline:
-            for account_id in account_ids:
-                partition = shard_of(account_id) % self.partitions
-                pipeline.hget(f"keys:{{{partition}}}", str(position_of(account_id)))
-            return dict(zip(account_ids, await pipeline.execute(), strict=True))
+
+        async def found() -> list[bytes | None]:
+            async with self.client.pipeline(transaction=False) as pipeline:
+                for account_id in account_ids:
+                    partition = shard_of(account_id) % self.partitions
+                    pipeline.hget(f"keys:{{{partition}}}", str(position_of(account_id)))
+                return list(await pipeline.execute())
+
+        return dict(zip(account_ids, await self._append.ask(found), strict=True))
 
     async def revocations(self) -> list[Revocation]:
         """Every revocation that still ends a token, over all partitions."""

@@ -1,12 +1,14 @@
 """One durable call to the log: sent whole, answered or not, and repeated only because it may be.
 
-Every append carries a key, so a call whose answer was lost is simply made again.
+Every append carries a key, so a call whose answer was lost is simply made again. A log that is
+being restarted is waited for; one that was silent for all of somebody's patience makes nobody else
+wait until it answers again.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ResponseError
@@ -14,8 +16,9 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from runtime.errors import Unavailable
 from runtime.functions import Client, Functions, is_unknown_function
+from runtime.reach import PATIENCE_SECONDS, Reach
 
-PATIENCE_SECONDS = 1.8  # no request waits longer than 2 s on a dead engine
+T = TypeVar("T")
 PAUSE_SECONDS = 0.1
 REPLICA_MS = 1_000
 
@@ -30,6 +33,16 @@ class RoundTrip:
         self._client = client
         self._functions = functions
         self._replicas = replicas
+        self.reach = Reach("log-unavailable", PATIENCE_SECONDS)
+
+    async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
+        """The answer to something that changes nothing; `Unavailable("log-unavailable")`."""
+        async with self.reach.bounded():
+            while True:
+                try:
+                    return await question()
+                except LOST:
+                    await asyncio.sleep(PAUSE_SECONDS)
 
     async def call(
         self, function: str, *, keys: list[Any], arguments: Callable[[], list[Any]]
@@ -42,8 +55,14 @@ class RoundTrip:
         `Unavailable("log-unavailable")` when it was surely not recorded, `("unknown-outcome")` when
         it may have been, `("log-full")` when the server takes no more.
         """
-        name = self._functions.name(function)
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        with self.reach.attempt():
+            return await self._patiently(self._functions.name(function), keys, arguments)
+
+    async def _patiently(
+        self, name: str, keys: list[Any], arguments: Callable[[], list[Any]]
+    ) -> list[bytes]:
+        started = time.monotonic()
+        deadline = started + PATIENCE_SECONDS
         perhaps_recorded = False
         while True:
             unknown = False
@@ -51,6 +70,7 @@ class RoundTrip:
                 connection = await self._connected(deadline)
             except LOST:
                 if time.monotonic() + PAUSE_SECONDS > deadline:
+                    self.reach.fell_silent(started)
                     raise (_unknown() if perhaps_recorded else _unreached()) from None
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
@@ -61,11 +81,13 @@ class RoundTrip:
             except LOST:
                 perhaps_recorded = True
                 if time.monotonic() + PAUSE_SECONDS > deadline:
+                    self.reach.fell_silent(started)
                     raise _unknown() from None
                 await asyncio.sleep(PAUSE_SECONDS)
             except ResponseError as error:
                 unknown = is_unknown_function(error)
                 if not unknown:
+                    self.reach.answered()
                     # What an earlier attempt did is not undone by this one being refused.
                     raise (_unknown() if perhaps_recorded else _refusal(error)) from error
             finally:

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from gateway.addresses import Addresses
-from gateway.keys import CARDS, FEEDS, LOG, NOTICES, READER, SETTINGS
+from gateway.keys import CARDS, FEEDS, LOG, NOTICES, READER, READER_REACH, SETTINGS
 from gateway.present import WRITTEN, Written
 from gateway.pulling import PULLING, Pulling
 from gateway.visibility import HELD, Held
 from runtime.connections import open_cache
+from runtime.reach import Reach
 from stores.cards import Cards
 from stores.feeds import CALL_SECONDS, Feeds
 from stores.link import Link
@@ -18,10 +19,14 @@ from stores.link import Link
 async def open_caching(app: web.Application) -> AsyncIterator[None]:
     """After the gate, before `hear_notices`: no notice is heard before the cards listen."""
     cache = open_cache(app[SETTINGS])
-    app[CARDS] = Cards(cache, app[READER])
+    cache_reach = Reach("cache-unavailable", CALL_SECONDS)
+    app[READER_REACH] = Reach("metadata-unavailable")
+    app[CARDS] = Cards(
+        cache, app[READER], cache_reach=cache_reach, database_reach=app[READER_REACH]
+    )
     app[NOTICES].subscribe(app[CARDS].hear)
     link = Link(cache, CALL_SECONDS)
-    app[FEEDS] = Feeds(cache, app[LOG].client, link=link)
+    app[FEEDS] = Feeds(cache, app[LOG].client, link=link, reach=cache_reach)
     app[HELD] = Held()
     app[PULLING] = Pulling()
     app[WRITTEN] = Written(Addresses.of(app[SETTINGS]))

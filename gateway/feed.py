@@ -18,8 +18,8 @@ from gateway.shapes import Post
 from gateway.visibility import shown_authors
 from runtime.errors import Invalid, Unavailable
 from runtime.metrics import feed_slices
-from stores.cards import AuthorCard, PostCard
 from stores.feeds import Place
+from stores.fragments import AuthorCard, PostCard
 from stores.posts import PostState
 
 # A page of which much is hidden is filled up, but a page never costs more than this.

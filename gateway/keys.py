@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # stores and the log need not be loaded to name what the app 
     from gateway.notices import Notices
     from gateway.passwords import Passwords
     from gateway.tokens import Tokens
+    from runtime.reach import Reach
     from stores.cards import Cards
     from stores.feeds import Feeds
     from stores.objects import Objects
@@ -22,6 +23,8 @@ SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
 LOG: web.AppKey["Log"] = web.AppKey("log")
 READER: web.AppKey["Pool[Record]"] = web.AppKey("reader")
 """Postgres under the role that can only read. Handlers take a connection by `metadata(request)`."""
+READER_REACH: web.AppKey["Reach"] = web.AppKey("reader_reach")
+"""Whether Postgres answers: one for all who ask it, so that a request finds out at most once."""
 OBJECTS: web.AppKey["Objects"] = web.AppKey("objects")
 CARDS: web.AppKey["Cards"] = web.AppKey("cards")
 FEEDS: web.AppKey["Feeds"] = web.AppKey("feeds")

@@ -14,7 +14,7 @@ from gateway.present import WRITTEN
 from gateway.routing import Route
 from gateway.visibility import visible
 from runtime.errors import Forbidden, HeliographError, NotFound
-from stores.cards import PostCard, media_type
+from stores.fragments import PostCard, media_type
 from stores.objects import rendition_key
 
 SHARED_SECONDS = 3_600  # how long a shared cache may show what was hidden since

@@ -23,7 +23,7 @@ from gateway.routing import Accepted, Page, Route
 from gateway.shapes import Post
 from gateway.visibility import is_private, visible, visible_posts
 from runtime.errors import Forbidden, Gone, NotFound, Unavailable
-from stores.cards import AuthorCard, PostCard, author_card, post_card
+from stores.fragments import AuthorCard, PostCard, author_card, post_card
 from stores.posts import PostRow, PostState, posts_of_author
 
 FIRST_LOOK_SECONDS = 0.02

@@ -11,7 +11,7 @@ from aiohttp import web
 from gateway.addresses import Addresses
 from gateway.keys import NOTICES
 from gateway.visibility import is_private
-from stores.cards import AuthorCard, PhotoCard, PostCard
+from stores.fragments import AuthorCard, PhotoCard, PostCard
 from stores.lru import Lru
 
 WRITTEN_BYTES = 64 * 2**20

@@ -10,16 +10,15 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from gateway.keys import FEEDS, READER
+from gateway.keys import FEEDS, READER, READER_REACH
 from runtime.errors import Unavailable
+from stores.database import reading
 from stores.feeds import Place
 from stores.pulls import feed_pull
-from stores.reach import Reach
 
 # A pull costs Postgres a look into the index for each followee: more at once would starve the rest.
 PULLS_AT_ONCE = 8
 WAITING_SECONDS = 1.0
-PULL_SECONDS = 3.0
 
 
 class Pulling:
@@ -27,7 +26,6 @@ class Pulling:
 
     def __init__(self) -> None:
         self.free = asyncio.Semaphore(PULLS_AT_ONCE)
-        self.reach = Reach("metadata-unavailable", PULL_SECONDS)
         self.builds: dict[int, asyncio.Task[Pulled]] = {}
 
     async def close(self) -> None:
@@ -52,11 +50,7 @@ async def pull(
     app: web.Application, viewer_id: int, before: Place | None, count: int
 ) -> list[Place]:
     """Up to `count` entries below `before`; `Unavailable` when Postgres is away or too busy."""
-    async with (
-        turn(app),
-        app[PULLING].reach.bounded(),
-        app[READER].acquire(timeout=PULL_SECONDS) as connection,
-    ):
+    async with turn(app), reading(app[READER], app[READER_REACH]) as connection:
         rows = await feed_pull(connection, viewer_id, before, count)
     return [(published_ms, post_id) for published_ms, post_id, _ in rows]
 

@@ -15,7 +15,7 @@ from gateway.answers import accepted, json_answer, replay_header, rfc3339
 from gateway.bodies import idempotency_of, read_command
 from gateway.clients import address_of, user_agent_of
 from gateway.keys import LOG, NOTICES, PASSWORDS, REQUEST_ID, TOKENS, viewer_of
-from gateway.metadata import metadata, resolve
+from gateway.metadata import metadata
 from gateway.paths import USERNAME
 from gateway.profiles import Account, account_of, just_registered
 from gateway.routing import Accepted, Route
@@ -110,7 +110,7 @@ async def credentials_soon(request: web.Request, username: str) -> Credentials |
             found = await credentials_of(db, username)
         if found is not None:
             return found
-        if not reserved and await resolve(request, username) is None:
+        if not reserved and await request.app[LOG].resolve(username) is None:
             return None
         reserved = True
         if time.monotonic() + LOOK_SECONDS > deadline:

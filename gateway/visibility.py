@@ -9,26 +9,24 @@ from collections.abc import Collection, Mapping, Sequence
 
 from aiohttp import web
 
-from gateway.keys import NOTICES, READER
+from gateway.keys import NOTICES, READER, READER_REACH
 from gateway.notices import Notices
 from runtime.errors import Unavailable
 from stores.accounts import AccountRow, viewer_relations
-from stores.cards import AuthorCard, PostCard
+from stores.database import reading
+from stores.fragments import AuthorCard, PostCard
 from stores.lru import Lru
 from stores.posts import PostState
-from stores.reach import Reach
 
 # Within the time that notices are kept, so the end of an edge read before was surely heard.
 HELD_SECONDS = 1_800.0
 HELD_BYTES = 16 * 2**20
-READ_SECONDS = 2.0
 
 
 class Held:
-    """Which follows were read to hold, and when; and how Postgres is asked."""
+    """Which follows were read to hold, and when."""
 
     def __init__(self) -> None:
-        self.reach = Reach("metadata-unavailable", READ_SECONDS)
         self._read: Lru[tuple[int, int], float] = Lru(HELD_BYTES)
 
     def remembers(self, viewer_id: int, author_id: int) -> bool:
@@ -125,10 +123,7 @@ async def followed_by(app: web.Application, viewer_id: int, author_ids: set[int]
     followed = {each for each in author_ids if verdicts[each] is not False}
     if unknown:
         read = time.monotonic()
-        async with (
-            held.reach.bounded(),
-            app[READER].acquire(timeout=READ_SECONDS) as connection,
-        ):
+        async with reading(app[READER], app[READER_REACH]) as connection:
             relations = await viewer_relations(connection, viewer_id, unknown)
         for each in unknown:
             if relations[each].following == "yes":

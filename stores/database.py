@@ -1,13 +1,18 @@
 """What statements run on: the pool, one of its connections, or a transaction on one."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import asyncpg
 
 from events.ids import shard_of
 from runtime.connections import CHECKOUT_SECONDS, leave_demoted
+from runtime.reach import Reach
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
 
 
 class Database(Protocol):
@@ -20,6 +25,25 @@ class Database(Protocol):
     async def fetchval(self, query: str, *args: Any) -> Any: ...
 
     async def execute(self, query: str, *args: Any) -> str: ...
+
+
+@asynccontextmanager
+async def reading(
+    pool: "asyncpg.Pool[asyncpg.Record]", reach: Reach
+) -> AsyncIterator["PoolConnectionProxy[asyncpg.Record]"]:
+    """One connection for the whole block, for somebody who waits.
+
+    Postgres away, stalled or full is `Unavailable`, soon. Nothing else may be waited for inside.
+    """
+    async with reach.bounded():
+        connection = await pool.acquire()
+        try:
+            yield connection
+        except asyncio.CancelledError:
+            connection.terminate()  # else releasing it would wait for a stalled server
+            raise
+        finally:
+            await pool.release(connection)
 
 
 @asynccontextmanager

@@ -1,12 +1,22 @@
-"""Which run of the cache server a key belongs to: what an earlier run left behind is never read."""
+"""Which run of the cache server, and which rebuild of feeds, a key belongs to.
 
+What an earlier run or generation left behind is never read.
+"""
+
+import asyncio
 import time
 
 from redis.asyncio import Redis
 
+from runtime.errors import Unavailable
+from runtime.outages import is_outage
+
 EPOCH_DIGITS = 8
 # A promoted replica may lack the last writes of its primary; this is how long it may be believed.
 SECONDS_BELIEVED = 2.0
+GENERATION = "feeds:generation"
+# A log that hangs delays a read by no more than this, and only one read in two seconds.
+GENERATION_SECONDS = 0.25
 
 
 class Epochs:
@@ -33,3 +43,28 @@ class Epochs:
     def doubt(self) -> None:
         """A connection failed: whoever answers next may be another server."""
         self._until = 0.0
+
+
+class Generations:
+    """Knows the generation of feeds, raised in the log when rebuilt feeds are swapped in."""
+
+    def __init__(self, log: Redis) -> None:
+        self._log = log
+        self._known: int | None = None
+
+    async def read(self) -> int:
+        """The generation as the log says it now."""
+        self._known = int(await self._log.get(GENERATION) or 0)
+        return self._known
+
+    async def believed(self) -> int:
+        """The log being away ends no feed: the last generation known stands."""
+        try:
+            async with asyncio.timeout(GENERATION_SECONDS):
+                return await self.read()
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            if self._known is None:
+                raise Unavailable("feeds-unavailable", "The log does not answer.") from error
+            return self._known

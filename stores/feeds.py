@@ -4,7 +4,6 @@ Fan-out pushes into them, the feed route reads slices of them, and builds those 
 Postgres. What each server-side function does, and what a window looks like, stands in feeds.lua.
 """
 
-import asyncio
 import secrets
 import time
 from collections.abc import Iterable, Sequence
@@ -16,13 +15,11 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from runtime.errors import Unavailable
 from runtime.functions import Functions, is_unknown_function
-from runtime.outages import is_outage
-from stores.epochs import SECONDS_BELIEVED, Epochs
+from runtime.reach import Reach
+from stores.epochs import SECONDS_BELIEVED, Epochs, Generations
 from stores.feed_keys import Names, both_keys, grouped, names_of, window_key
 from stores.link import Link
-from stores.reach import Reach
 
 FUNCTIONS = Functions(Path(__file__).with_name("feeds.lua"))
 
@@ -30,10 +27,7 @@ FUNCTIONS = Functions(Path(__file__).with_name("feeds.lua"))
 CAP = 256
 CALLS_PER_TRIP = 64
 BUILD_SECONDS = 30
-GENERATION = "feeds:generation"
 _numbers = msgspec.json.Decoder(list[int]).decode
-# A log that hangs delays a read by no more than this, and only one read in two seconds.
-GENERATION_SECONDS = 0.25
 # A cache that hangs is as good as gone: whoever waits can be answered from Postgres.
 CALL_SECONDS = 0.5
 # Fan-out has nobody waiting, and may keep the cache busy for a while.
@@ -73,18 +67,27 @@ class Feeds:
     """Windows on the cache server. Every call raises `Unavailable` when the cache is away."""
 
     def __init__(
-        self, cache: Redis, log: Redis, *, cap: int = CAP, link: Link | None = None
+        self,
+        cache: Redis,
+        log: Redis,
+        *,
+        cap: int = CAP,
+        link: Link | None = None,
+        reach: Reach | None = None,
     ) -> None:
-        """`link`: for whoever reads slices all the time; it goes to the same server as `cache`."""
+        """`link`: for whoever reads slices all the time; it goes to the same server as `cache`.
+
+        `reach`: that of everybody in the process who asks this cache.
+        """
         self.cap = cap
         self._link = link
         self._cache = cache
-        self._log = log
         self._epochs = Epochs(cache)
         self._names: Names | None = None
-        self._generation: int | None = None
+        self._generations = Generations(log)
         self._due = 0.0
-        self._reach = Reach("cache-unavailable", CALL_SECONDS, self._lost)
+        self._reach = reach or Reach("cache-unavailable", CALL_SECONDS)
+        self._reach.when_lost(self._lost)
 
     async def refresh(self) -> None:
         """Learn the cache's epoch and the generation of feeds.
@@ -94,8 +97,7 @@ class Feeds:
         """
         async with self._reach.bounded(TRIPS_SECONDS):
             epoch = await self._epochs.read()
-            self._generation = int(await self._log.get(GENERATION) or 0)
-        self._adopt(epoch, self._generation)
+        self._adopt(epoch, await self._generations.read())
 
     async def skeleton(self, viewer_id: int, before: Place | None, count: int) -> Slice | None:
         """Up to `count` entries below `before`, fewer where the window ends; None: ask Postgres."""
@@ -177,20 +179,8 @@ class Feeds:
         if self._names is None or time.monotonic() >= self._due:
             async with self._reach.bounded():
                 epoch = await self._epochs.read()
-            return self._adopt(epoch, await self._believed_generation())
+            return self._adopt(epoch, await self._generations.believed())
         return self._names
-
-    async def _believed_generation(self) -> int:
-        """The log being away ends no feed: the last generation known stands."""
-        try:
-            async with asyncio.timeout(GENERATION_SECONDS):
-                self._generation = int(await self._log.get(GENERATION) or 0)
-        except Exception as error:
-            if not is_outage(error):
-                raise
-            if self._generation is None:
-                raise Unavailable("feeds-unavailable", "the log does not answer") from error
-        return self._generation
 
     def _adopt(self, epoch: str, generation: int) -> Names:
         self._due = time.monotonic() + SECONDS_BELIEVED
@@ -201,6 +191,7 @@ class Feeds:
         """As `_call`, over the link where there is one."""
         if self._link is None or self._reach.is_away():
             return await self._call(function, keys, arguments)
+        started = time.monotonic()
         try:
             return await self._link.call(
                 "FCALL", FUNCTIONS.name(function), len(keys), *keys, *arguments
@@ -208,7 +199,7 @@ class Feeds:
         except Exception as error:
             if is_unknown_function(error):
                 return await self._call(function, keys, arguments)
-            refusal = self._reach.lost(error)
+            refusal = self._reach.lost(error, started)
             if refusal is error:
                 raise
             raise refusal from error

@@ -5,17 +5,17 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from asyncpg import Pool, Record
 from redis.asyncio import Redis
 
 from runtime.errors import Unavailable
-from stores.database import Database
+from runtime.reach import Reach
+from stores.database import Database, reading
 from stores.epochs import Epochs
 from stores.lru import Lru
-from stores.reach import Reach
 
 CACHED_SECONDS = 86_400
 # Of a card that a notice made old: less than notices are kept, so it is gone before they are. Until
@@ -24,8 +24,6 @@ OLD_SECONDS = 3_000
 # What notices made old must not come back while a projection lags, and it may lag for hours.
 MOST_WANTED = 100_000
 CLOSING_SECONDS = 1.0
-CACHE_SECONDS = 0.5
-DATABASE_SECONDS = 2.0
 AGED_AT_ONCE = 200
 
 
@@ -42,6 +40,16 @@ class Card(Protocol):
     def whole(self) -> bool: ...
 
 
+class Places(NamedTuple):
+    """Where cards are found beside a process's memory, and whether anybody answers there."""
+
+    cache: Redis
+    cache_reach: Reach
+    epochs: Epochs
+    database: "Pool[Record]"
+    database_reach: Reach
+
+
 C = TypeVar("C", bound=Card)
 Read = Callable[[Database, Sequence[int]], Awaitable[dict[int, C]]]
 
@@ -54,25 +62,23 @@ class Shelf(Generic[C]):
         noun: str,
         kind: type[C],
         read: Read[C],
+        places: Places,
         *,
-        cache: Redis,
-        database: "Pool[Record]",
-        epochs: Epochs,
         memory_bytes: int,
     ) -> None:
         self._noun = noun
         self._decode: Callable[[bytes], C] = msgspec.msgpack.Decoder(kind).decode
         self._encode = msgspec.msgpack.Encoder().encode
         self._read = read
-        self._cache = cache
-        self._database = database
-        self._epochs = epochs
+        self._cache = places.cache
+        self._cache_reach = places.cache_reach
+        self._epochs = places.epochs
+        self._database = places.database
+        self._database_reach = places.database_reach
         self._memory: Lru[int, C] = Lru(memory_bytes)
         self._wanted: OrderedDict[int, int] = OrderedDict()
         self._to_age: set[int] = set()
         self._aging: asyncio.Task[None] | None = None
-        self._cache_reach = Reach("cache-unavailable", CACHE_SECONDS, epochs.doubt)
-        self._database_reach = Reach("metadata-unavailable", DATABASE_SECONDS)
 
     async def take(self, ids: Sequence[int]) -> tuple[dict[int, C], bool]:
         """Those that exist, as far as they can be had; whether that is all there is to have.
@@ -90,15 +96,17 @@ class Shelf(Generic[C]):
         if not missing:
             return found, True
         try:
-            async with (
-                self._database_reach.bounded(),
-                self._database.acquire(timeout=self._database_reach.seconds) as connection,
-            ):
+            async with reading(self._database, self._database_reach) as connection:
                 read = await self._read(connection, missing)
         except Unavailable:
             return found, False
         await self._keep(read.values())
         return found | read, True
+
+    async def put(self, card: C) -> None:
+        """Keep a card that was made of a row read elsewhere, unless it is here already."""
+        if self._memory.get(card.id) != card:
+            await self._keep([card])
 
     def forget(self, card_id: int, version: int) -> None:
         """Believe nothing older than `version`, from here or from the cache."""

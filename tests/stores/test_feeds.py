@@ -6,7 +6,8 @@ import pytest
 
 from events.ids import EPOCH_MS, Position, make_id
 from stores.feed_keys import both_keys, window_key
-from stores.feeds import GENERATION, Feeds, Merge, Push
+from stores.epochs import GENERATION
+from stores.feeds import Feeds, Merge, Push
 
 NOW = EPOCH_MS + 10_000_000_000
 VIEWER = make_id(Position(NOW, 0), 77)
