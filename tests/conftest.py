@@ -55,7 +55,7 @@ def engines(tmp_path_factory):
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def settings(engines):
     """The settings of a process of this site; `settings.replace(...)` for others."""
     return load(
