@@ -93,7 +93,17 @@ class RoundTrip:
             finally:
                 await self._pool.release(connection)
             if unknown:  # only now: whoever loads needs a connection too
+                await self._load(deadline, perhaps_recorded=perhaps_recorded)
+
+    async def _load(self, deadline: float, *, perhaps_recorded: bool) -> None:
+        """A server that has lost the functions may be full or gone as well."""
+        try:
+            async with asyncio.timeout(max(deadline - time.monotonic(), 0.05)):
                 await self._functions.load(self._client)
+        except LOST:
+            return  # the call itself is tried again, while there is time
+        except ResponseError as error:
+            raise (_unknown() if perhaps_recorded else _refusal(error)) from error
 
     async def _connected(self, deadline: float) -> Any:
         async with asyncio.timeout(max(deadline - time.monotonic(), 0.05)):
