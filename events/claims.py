@@ -6,7 +6,7 @@ attempts survive a crash; renewing and taking over never touch them.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -36,13 +36,14 @@ class Claims:
         topic: str,
         partition: int,
         lease_seconds: float,
+        most_held: int,
         clock: Callable[[], float],
     ) -> None:
         self.log, self.group, self.consumer = log, group, consumer
         self.topic, self.partition = topic, partition
         self.stream = stream_key(topic, partition)
         self.leases = Leases()
-        self.lease_seconds = lease_seconds
+        self.lease_seconds, self.most_held = lease_seconds, most_held
         self._blocking = blocking
         self._clock = clock
         self._recovered = False
@@ -79,28 +80,42 @@ class Claims:
         return entries
 
     async def fetch(self, due: Sequence[bytes]) -> list[Entry]:
-        """The entries of these held ids, their coming attempt counted on the server."""
+        """The entries of these held ids, their coming attempt counted on the server.
+
+        What has meanwhile become another's is neither counted nor attempted, but forgotten.
+        """
         held = self.leases.held
         self.leases.active.update(due)
-        missing = [i for i in due if held[i].entry is None]
-        uncounted = [i for i in due if not held[i].counted]
-        async with self.log.client.pipeline(transaction=False) as pipeline:
-            for entry_id in missing:
-                pipeline.xrange(self.stream, entry_id, entry_id)
-            if uncounted:
-                pipeline.xclaim(self.stream, self.group, self.consumer, 0, uncounted)
-            replies = await pipeline.execute()
-        metrics.redeliveries.labels(self.group).inc(len(uncounted))
+        if uncounted := [i for i in due if not held[i].counted]:
+            found = await self._call("begin", [self.group, self.consumer, *uncounted])
+            for entry_id, fields in found:
+                held[entry_id].entry = (entry_id, dict(zip(fields[::2], fields[1::2], strict=True)))
+                held[entry_id].counted = True
+            metrics.redeliveries.labels(self.group).inc(len(found))
         for entry_id in uncounted:
-            held[entry_id].counted = True
-        for entry_id, found in zip(missing, replies, strict=False):
-            if found:
-                held[entry_id].entry = found[0]
-        await self.acknowledge([i for i in due if held[i].entry is None])  # trimmed long ago
+            if not held[entry_id].counted:
+                self.leases.settle(entry_id)
         return [entry for i in due if i in held and (entry := held[i].entry)]
 
+    async def excuse(self, entry_ids: Iterable[bytes]) -> None:
+        """Take back what was counted for an attempt that did not fail, but has to come again.
+
+        Else restarts during a long outage, or a long wait, would add up to a burial.
+        """
+        held = self.leases.held
+        counted = [i for i in entry_ids if held[i].counted and held[i].attempts > 1]
+        if counted:
+            await self._call("excuse", [self.group, self.consumer, *counted])
+        for entry_id in counted:
+            held[entry_id].counted = False
+
     async def acknowledge(self, entry_ids: Sequence[bytes]) -> None:
-        """These are done, whatever became of them."""
+        """These are done, whosever they have become.
+
+        Not only the owner may say so: a frozen worker that comes back acknowledges what its handler
+        has committed, and that effect stands. Whoever took the entry over repeats the effect, which
+        changes nothing, or fails at it, and then finds nothing left to bury or to try again.
+        """
         if entry_ids:
             await self.log.client.xack(self.stream, self.group, *entry_ids)
         for entry_id in entry_ids:
@@ -124,12 +139,18 @@ class Claims:
         if buried:
             metrics.dead_letters.labels(self.group, reason.partition(":")[0]).inc()
 
+    async def hand_back(self, entry_ids: Sequence[bytes]) -> None:
+        """Keep no lease on these: once it has run out, whoever can read them may take them over."""
+        await self.excuse(entry_ids)
+        for entry_id in entry_ids:
+            self.leases.settle(entry_id)
+
     async def renew(self) -> None:
         """Extend the lease on everything held; forget what has meanwhile become another's."""
         waiting = list(self.leases.held)
         for start in range(0, len(waiting), PAGE):
-            arguments = [self.group, self.consumer, *waiting[start : start + PAGE]]
-            lost = await FUNCTIONS.call(self.log.client, "renew", [self.stream], arguments)
+            page = waiting[start : start + PAGE]
+            lost = await self._call("renew", [self.group, self.consumer, *page])
             for entry_id in set(lost) - self.leases.active:
                 self.leases.settle(entry_id)
 
@@ -146,21 +167,31 @@ class Claims:
                 continue
             for row in page:
                 tries, idle = int(row["times_delivered"]), row["time_since_delivered"] / 1000
-                wait = 0.0 if tries == 1 else max(0.0, backoff(tries) - idle)
+                # Drawn anew: the wait of an earlier life is not recorded, only how often it tried.
+                wait = 0.0 if tries <= 1 else max(0.0, backoff(tries) - idle)
                 self.leases.recover(row["message_id"], tries=tries, due=self._clock() + wait)
-            if len(page) < PAGE:
+            # What there is no room for keeps no lease, so that it is taken over again, in time.
+            if len(page) < PAGE or len(self.leases.held) >= self.most_held:
                 self._recovered = True
                 return
             start = f"({page[-1]['message_id'].decode()}"
 
     async def _reclaim(self) -> None:
+        """Once round the pending list, as far as there is room: the dead may have held much."""
         lease_ms = int(self.lease_seconds * 1000)
-        arguments = [self.group, self.consumer, lease_ms, self._cursor, PAGE]
-        self._cursor, taken = await FUNCTIONS.call(
-            self.log.client, "reclaim", [self.stream], arguments
-        )
+        room, taken = self.most_held - len(self.leases.held), 0
+        while taken < room:
+            wanted = min(PAGE, room - taken)
+            arguments = [self.group, self.consumer, lease_ms, self._cursor, wanted]
+            self._cursor, more = await self._call("reclaim", arguments)
+            taken += more
+            if self._cursor == b"0-0":
+                break
         if taken:
             await self._recover()
+
+    async def _call(self, function: str, arguments: list[Any]) -> Any:
+        return await FUNCTIONS.call(self.log.client, function, [self.stream], arguments)
 
     async def _create_group(self, error: ResponseError) -> None:
         if "NOGROUP" not in str(error):

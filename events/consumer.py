@@ -20,7 +20,6 @@ from runtime.outages import is_outage
 
 BLOCK_MS = 1_000  # also the longest an idle reader delays a shutdown
 UNKNOWN_TYPE_SECONDS = 3_600  # a newer worker may be on its way
-UNKNOWN_TYPE_PAUSE_SECONDS = 30.0
 MISSING_SECONDS = 3_600  # what an event depends on is buried itself, or was never recorded
 OUTAGE_SECONDS = 1.0
 
@@ -30,6 +29,7 @@ class Limits(NamedTuple):
 
     batch: int
     in_flight: int
+    """Entries held at once, those that wait included: far more than a batch, for they only wait."""
     lease_seconds: float
     attempts: int
 
@@ -60,12 +60,14 @@ class Reader:
             topic=topic,
             partition=partition,
             lease_seconds=limits.lease_seconds,
+            most_held=limits.in_flight,
             clock=clock,
         )
         self.log, self.site, self.handlers, self.limits = log, site, handlers, limits
         self._clock = clock
         self._may_read = may_read
         self._paused_until = 0.0
+        self._due_came_last = False
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Step until told to stop; what is not attempted by then stays for the next life."""
@@ -90,24 +92,29 @@ class Reader:
         except Exception as error:
             if not is_outage(error):
                 raise
-            self._pause(error)
+            await self._pause(error)
             return 0
         finally:
             active.clear()
 
     async def _claim(self, block_ms: int | None) -> list[Entry]:
+        """By turns what is held and due, and what is new: neither may hold up the other."""
         await self.claims.catch_up()
         leases, now = self.claims.leases, self._clock()
-        if due := leases.due(now, self.limits.batch):
+        due = leases.due(now, self.limits.batch)
+        self._due_came_last = bool(due) and not self._due_came_last
+        if self._due_came_last:
             return await self._unless_deadly(await self.claims.fetch(due))
-        wait = leases.next_due()
-        if block_ms is not None and wait is not None:
+        if due:
+            block_ms = None
+        elif block_ms is not None and (wait := leases.next_due()) is not None:
             block_ms = max(1, min(block_ms, int((wait - now) * 1000)))
         room = min(self.limits.in_flight - len(leases.held), self.limits.batch)
         if room > 0:
-            return await self.claims.read_new(room, block_ms)
+            new = await self.claims.read_new(room, block_ms)
+            return new or await self._unless_deadly(await self.claims.fetch(due))
         await asyncio.sleep((block_ms or 0) / 1000)
-        return []
+        return await self._unless_deadly(await self.claims.fetch(due))
 
     async def _unless_deadly(self, entries: Sequence[Entry]) -> list[Entry]:
         """Bury what has outlived its attempts: it never failed, its workers died of it."""
@@ -123,9 +130,7 @@ class Reader:
         claims = self.claims
         opened = await open_entries(self.log, claims.topic, claims.partition, entries)
         readable = [each for each in opened if isinstance(each, Delivery)]
-        settled = 0
-        for unreadable in (each for each in opened if isinstance(each, Unreadable)):
-            settled += await self._set_aside(unreadable)
+        settled = await self._set_aside([e for e in opened if isinstance(e, Unreadable)])
         unheard = [each for each in readable if type(each.event) not in self.handlers]
         settled += await self._settle([Done(each) for each in unheard])
         for kind, handler in self.handlers.items():
@@ -159,7 +164,7 @@ class Reader:
     async def _settle(self, outcomes: Sequence[Outcome]) -> int:
         """The one place where a delivery ends: acknowledged, buried, or kept for another try."""
         leases, now = self.claims.leases, self._clock()
-        done, buried = [], 0
+        done, later, buried = [], [], 0
         for outcome in outcomes:
             entry_id = str(outcome.delivery.position).encode()
             match outcome:
@@ -170,24 +175,29 @@ class Reader:
                     buried += 1
                 case Later():
                     leases.look_again(entry_id, now)
+                    later.append(entry_id)
                 case Poison() if leases.held[entry_id].attempts < self.limits.attempts:
                     leases.failed(entry_id, now)
                 case Poison(_, reason, trace):
                     await self._bury(entry_id, reason, trace)
                     buried += 1
         await self.claims.acknowledge(done)
+        await self.claims.excuse(later)
         return len(done) + buried
 
-    async def _set_aside(self, unreadable: Unreadable) -> int:
-        """What we cannot open waits for a newer worker, or is buried at once when it is broken."""
-        entry_id = str(unreadable.position).encode()
-        age_seconds = time.time() - unreadable.position.ms / 1000
-        if not unreadable.known and age_seconds < UNKNOWN_TYPE_SECONDS:
-            leases, now = self.claims.leases, self._clock()
-            leases.again(entry_id, now, wait_seconds=UNKNOWN_TYPE_PAUSE_SECONDS)
-            return 0
-        await self._bury(entry_id, unreadable.reason, "")
-        return 1
+    async def _set_aside(self, unreadable: Sequence[Unreadable]) -> int:
+        """What we cannot open is left to a newer worker, or is buried at once when it is broken."""
+        young, buried = [], 0
+        for each in unreadable:
+            entry_id = str(each.position).encode()
+            age_seconds = time.time() - each.position.ms / 1000
+            if not each.known and age_seconds < UNKNOWN_TYPE_SECONDS:
+                young.append(entry_id)
+            else:
+                await self._bury(entry_id, each.reason, "")
+                buried += 1
+        await self.claims.hand_back(young)
+        return buried
 
     async def _bury(self, entry_id: bytes, reason: str, trace: str) -> None:
         await self.claims.bury(entry_id, reason, trace)
@@ -199,9 +209,10 @@ class Reader:
             reason=reason,
         )
 
-    def _pause(self, error: Exception) -> None:
+    async def _pause(self, error: Exception) -> None:
         leases, now = self.claims.leases, self._clock()
-        for entry_id in leases.active & leases.held.keys():
+        active = leases.active & leases.held.keys()
+        for entry_id in active:
             leases.again(entry_id, now, wait_seconds=OUTAGE_SECONDS)
         self._paused_until = now + OUTAGE_SECONDS
         log_line().warning(
@@ -210,6 +221,11 @@ class Reader:
             stream=self.claims.stream,
             reason=f"{type(error).__name__}: {error}",
         )
+        try:
+            await self.claims.excuse(active)
+        except Exception as second:
+            if not is_outage(second):  # of the log itself: then they were not counted for nothing
+                raise
 
     async def _keep_leases(self) -> None:
         while True:

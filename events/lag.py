@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from redis.exceptions import ResponseError
 
-from events.dead_letters import oldest_standing
+from events.dead_letters import order_key
 from events.ids import Position
-from events.log import Log, stream_key
+from events.log import FUNCTIONS, Log, stream_key
 from runtime import metrics
 
 KEPT_SECONDS = 3_600  # notices and work, after they have been applied
@@ -50,9 +50,9 @@ async def lag_of(log: Log, group: str, topic: str, partition: int) -> Lag:
 
 async def oldest_unapplied(log: Log, group: str, topic: str, partition: int) -> Position | None:
     """The first entry whose effect does not stand: not yet done, or buried and perhaps retried."""
-    undone = (await lag_of(log, group, topic, partition)).oldest
-    buried = await oldest_standing(log.client, group, topic, partition)
-    return min((each for each in (undone, buried) if each), default=None)
+    keys = [order_key("dead", partition), stream_key(topic, partition)]
+    position = await FUNCTIONS.call(log.client, "undone", keys, [group, topic])
+    return Position.parse(position) if position else None
 
 
 async def publish_lag(log: Log, group: str, topics: Iterable[str]) -> None:
@@ -68,16 +68,15 @@ async def trim_applied(log: Log, trimmed: str, roles: Mapping[str, Iterable[str]
     """Drop entries of `trimmed` older than an hour whose effect stands in every role's topics.
 
     A notice stands in for a row until the row is written: it outlives any backlog, and a burial.
+    One step a partition: between looking and dropping, a letter could become an entry again. Groups
+    that this process does not know of, of a newer version perhaps, count as well.
     """
+    pairs = [(role, topic) for role, topics in roles.items() for topic in topics]
     for partition in range(log.partitions):
-        seconds, _ = await log.client.time()
-        bound = Position((seconds - KEPT_SECONDS) * 1000, 0)
-        for role, topics in roles.items():
-            for topic in topics:
-                oldest = await oldest_unapplied(log, role, topic, partition)
-                bound = min(bound, oldest or bound)
-        stream = stream_key(trimmed, partition)
-        await log.client.xtrim(stream, minid=str(bound), approximate=False)
+        keys = [stream_key(trimmed, partition), order_key("dead", partition)]
+        keys += [stream_key(topic, partition) for _, topic in pairs]
+        names = [name for pair in pairs for name in pair]
+        await FUNCTIONS.call(log.client, "trim", keys, [KEPT_SECONDS * 1000, *names])
 
 
 def _first(entries: list[tuple[bytes, object]]) -> Position | None:

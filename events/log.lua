@@ -80,20 +80,52 @@ local function append(keys, args)
     return {'ok', position}
 end
 
+-- Those of the entries, named from the third argument on, that are pending under this consumer's
+-- name. A consumer that was frozen past its lease finds here what it may still decide.
+local function still_ours(stream, args)
+    local ours, lost = {}, {}
+    for i = 3, #args do
+        local pending = redis.call('XPENDING', stream, args[1], args[i], args[i], 1, args[2])
+        local among = #pending == 1 and ours or lost
+        among[#among + 1] = args[i]
+    end
+    return ours, lost
+end
+
 -- renew: keep the lease on entries that are still ours, without counting a delivery.
 -- KEYS  1 stream   ARGV  1 group  2 consumer  3.. entry ids
 -- Reply the ids that are no longer ours. Cost about 2 us an id.
 local function renew(keys, args)
-    local ours, lost = {}, {}
-    for i = 3, #args do
-        local pending = redis.call('XPENDING', keys[1], args[1], args[i], args[i], 1, args[2])
-        if #pending == 1 then ours[#ours + 1] = args[i] else lost[#lost + 1] = args[i] end
-    end
+    local ours, lost = still_ours(keys[1], args)
     if #ours > 0 then
         ours[#ours + 1] = 'JUSTID'
         redis.call('XCLAIM', keys[1], args[1], args[2], 0, unpack(ours))
     end
     return lost
+end
+
+-- begin: count an attempt at entries that are still ours, and give them.
+-- KEYS  1 stream   ARGV  1 group  2 consumer  3.. entry ids
+-- Reply the entries; one that is missing became another's, is done, or was trimmed long ago.
+-- Cost about 4 us an id.
+local function begin(keys, args)
+    local ours = still_ours(keys[1], args)
+    if #ours == 0 then return {} end
+    return redis.call('XCLAIM', keys[1], args[1], args[2], 0, unpack(ours))
+end
+
+-- excuse: take back the count of an attempt that ended without failing. One delivery always counts.
+-- KEYS  1 stream   ARGV  1 group  2 consumer  3.. entry ids
+-- Reply 1. Cost about 4 us an id.
+local function excuse(keys, args)
+    for i = 3, #args do
+        local row = redis.call('XPENDING', keys[1], args[1], args[i], args[i], 1, args[2])[1]
+        if row and row[4] > 1 then
+            redis.call('XCLAIM', keys[1], args[1], args[2], 0, args[i],
+                       'RETRYCOUNT', row[4] - 1, 'JUSTID')
+        end
+    end
+    return 1
 end
 
 -- reclaim: take over what nobody has renewed for a lease, without counting a delivery.
@@ -106,6 +138,101 @@ local function reclaim(keys, args)
     return {reply[1], #reply[2]}
 end
 
+-- The named fields of what XINFO tells as a flat list.
+local function fields_of(told)
+    local fields = {}
+    for i = 1, #told, 2 do fields[told[i]] = told[i + 1] end
+    return fields
+end
+
+-- retire: remove a group's consumers that were not heard of for long and hold nothing. In one step,
+-- for removing one drops what it holds. One that only seemed dead is made again when it next reads.
+-- KEYS  1 stream   ARGV  1 group  2 silence (ms)
+-- Reply their names. Cost about 3 us, and 1 us a consumer.
+local function retire(keys, args)
+    local consumers = redis.pcall('XINFO', 'CONSUMERS', keys[1], args[1])
+    if consumers.err then return {} end  -- no such group yet
+    local retired = {}
+    for _, told in ipairs(consumers) do
+        local consumer = fields_of(told)
+        if consumer.pending == 0 and consumer.idle >= tonumber(args[2]) then
+            redis.call('XGROUP', 'DELCONSUMER', keys[1], args[1], consumer.name)
+            retired[#retired + 1] = consumer.name
+        end
+    end
+    return retired
+end
+
+-- Every group of a stream, by name: the last entry that was given to it. Empty without a stream.
+local function groups_of(stream)
+    local groups = {}
+    local told = redis.pcall('XINFO', 'GROUPS', stream)
+    for _, each in ipairs(told.err and {} or told) do
+        local group = fields_of(each)
+        groups[group.name] = group['last-delivered-id']
+    end
+    return groups
+end
+
+local function is_before(one, other)
+    local ms, sequence = split(one)
+    local other_ms, other_sequence = split(other)
+    return ms < other_ms or (ms == other_ms and sequence < other_sequence)
+end
+
+-- The first entry of a topic whose effect for a role does not stand, or nil: pending, not yet given
+-- (`given` is the last that was, nil without a group), or buried and perhaps to be retried.
+local function first_undone(order, stream, role, topic, given)
+    local first
+    local pending = given and redis.call('XPENDING', stream, role) or {0}
+    if pending[1] > 0 then
+        first = pending[2]
+    else
+        local entry = redis.call('XRANGE', stream, given and '(' .. given or '-', '+', 'COUNT', 1)[1]
+        first = entry and entry[1]
+    end
+    local kin = role .. ' ' .. topic .. ' '
+    local letter = redis.call('ZRANGEBYLEX', order, '[' .. kin, '(' .. kin .. '\127',
+                              'LIMIT', 0, 1)[1]
+    local buried = letter and string.format('%.0f-%.0f', split(string.sub(letter, #kin + 1)))
+    if buried and not (first and is_before(first, buried)) then first = buried end
+    return first
+end
+
+-- undone: the first entry of a topic whose effect for a role does not stand. In one step, for an
+-- entry moves from pending to buried and back.
+-- KEYS  1 order of the dead letters  2 stream   ARGV  1 role  2 topic
+-- Reply its position or ''. Cost 5 us.
+local function undone(keys, args)
+    local given = groups_of(keys[2])[args[1]]
+    return first_undone(keys[1], keys[2], args[1], args[2], given) or ''
+end
+
+-- trim: drop the entries of a stream that are old enough and whose effect stands everywhere: in
+-- the roles that are named, with or without a group yet, and in every group that there is.
+-- KEYS  1 stream to trim  2 order of the dead letters  3.. streams of topics
+-- ARGV  1 age to keep (ms)  2.. role, topic, role, topic, ... of the streams, in their order
+-- Reply how many were dropped. Cost about 10 us a role and topic.
+local function trim(keys, args)
+    local bound = string.format('%.0f-0', now_ms() - tonumber(args[1]))
+    for i = 3, #keys do
+        local role, topic = args[2 * i - 4], args[2 * i - 3]
+        local groups = groups_of(keys[i])
+        local roles = {[role] = groups[role] or false}
+        for name, given in pairs(groups) do roles[name] = given end
+        for name, given in pairs(roles) do
+            local first = first_undone(keys[2], keys[i], name, topic, given)
+            if first and is_before(first, bound) then bound = first end
+        end
+    end
+    return redis.call('XTRIM', keys[1], 'MINID', '=', bound)
+end
+
 redis.register_function('append_$VERSION', append)
 redis.register_function('renew_$VERSION', renew)
+redis.register_function('begin_$VERSION', begin)
+redis.register_function('excuse_$VERSION', excuse)
 redis.register_function('reclaim_$VERSION', reclaim)
+redis.register_function('retire_$VERSION', retire)
+redis.register_function('undone_$VERSION', undone)
+redis.register_function('trim_$VERSION', trim)

@@ -41,8 +41,10 @@ _OUTAGES = (
     asyncpg.InterfaceError,  # a connection closed under us
 )
 
-REFUSING = ("MISCONF", "CLUSTERDOWN", "NOREPLICAS", "UNBLOCKED", "TRYAGAIN", "BUSY ")
-"""How a server says that it cannot now, in answers that redis-py has no class for."""
+REFUSING = ("MISCONF", "CLUSTERDOWN", "NOREPLICAS", "UNBLOCKED", "TRYAGAIN", "BUSY ", "NOGROUP")
+"""How a server says that it cannot now, in answers that redis-py has no class for.
+
+A group that a restore lost is made again by the next read."""
 
 
 def is_outage(error: BaseException) -> bool:

@@ -19,6 +19,10 @@ from workers.imaging.decoders import Decoders
 from workers.site import Darkroom, Site
 from workers.subscriptions import EFFECTS, SUBSCRIPTIONS, topics_of
 
+# Of one stream, nearly all of them only waiting: for what they depend on, or to be tried again.
+# With so many of them something is wrong that new ones would only add to.
+MOST_HELD = 5_000
+
 
 def log_of(settings: Settings, client: Client) -> Log:
     """The site's log, over this client."""
@@ -70,7 +74,7 @@ def readers_of(
     batch = settings.decoders if role in EFFECTS else settings.batch_size
     limits = Limits(
         batch=batch,
-        in_flight=4 * batch,
+        in_flight=MOST_HELD,
         lease_seconds=settings.lease_seconds,
         attempts=settings.attempts,
     )
