@@ -132,9 +132,7 @@ class Claims:
             entry=held.entry[1] if held.entry else {},
         )
         what = Undelivered(self.group, self.topic, self.partition, Position.parse(entry_id))
-        buried = await bury(
-            self.log.client, what, letter, stream=self.stream, consumer=self.consumer
-        )
+        buried = await bury(self.log.client, what, letter, consumer=self.consumer)
         self.leases.settle(entry_id)
         if buried:
             metrics.dead_letters.labels(self.group, reason.partition(":")[0]).inc()

@@ -4,15 +4,25 @@ One delivery to one role has one letter, however often it fails. It is written i
 the acknowledgement, so a delivery is pending or buried, never both and never neither.
 """
 
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import msgspec
+from redis.exceptions import ResponseError
 
 from events.ids import Address, Position
+from events.log import stream_key
 from runtime.functions import Client, Functions
 
-DEAD, DROPPED = "dead", "dropped"
+Shelf = Literal["dead", "dropped"]
+DEAD: Shelf = "dead"
+DROPPED: Shelf = "dropped"
+SHELVES = (DEAD, DROPPED)
+
+KEPT_SECONDS = 30 * 86_400  # the letter of a retried delivery, for when it fails again
+EARLIER_KEPT = 10
+PAGE = 200  # a letter with its traceback has a few kilobytes
 
 FUNCTIONS = Functions(Path(__file__).with_name("dead_letters.lua"))
 
@@ -29,7 +39,7 @@ class Undelivered(NamedTuple):
     def name(self) -> str:
         """Its letter's name; names sort by role, topic and position."""
         ms, sequence = self.position
-        return f"{kin(self.role, self.topic)}{ms:013d}-{sequence:04d}"
+        return f"{self.role} {self.topic} {ms:013d}-{sequence:04d}"
 
     @property
     def address(self) -> Address:
@@ -41,6 +51,22 @@ class Undelivered(NamedTuple):
         return cls(role, topic, partition, Position.parse(position))
 
 
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """How an earlier burial of the same delivery came about."""
+
+    reason: str
+    attempts: int
+    buried_ms: int
+
+
+class Drop(msgspec.Struct, frozen=True, kw_only=True):
+    """Who decided that a delivery is never to be done, and why."""
+
+    who: str
+    why: str
+    dropped_ms: int
+
+
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
     """Why a delivery could not be done, and the entry itself, as it is stored."""
 
@@ -49,40 +75,134 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     buried_ms: int
     entry: dict[bytes, bytes]
+    times_buried: int = 1
+    earlier: tuple[Failure, ...] = ()
+    """The latest ten before this one, oldest first."""
+    dropped: Drop | None = None
 
 
-def letters_key(shelf: str, partition: int) -> str:
+Standing = tuple[Undelivered, Letter]
+
+
+async def bury(client: Client, what: Undelivered, letter: Letter, *, consumer: str) -> bool:
+    """Move a delivery that this consumer holds to the dead; False when it no longer holds it."""
+    if retried := await client.get(retried_key(what)):
+        letter = _after(_decode(retried), letter)
+    keys = [*shelf_keys(DEAD, what.partition), retried_key(what), _stream_of(what)]
+    arguments = [what.role, consumer, str(what.position), what.name, _encode(letter)]
+    return bool(await FUNCTIONS.call(client, "bury", keys, arguments))
+
+
+async def retry(client: Client, what: Undelivered) -> str:
+    """Have a buried or dropped delivery tried again: "retried", "gone", "missing" or "no group".
+
+    Some worker of the role takes it over within half a lease. But for "retried" nothing changes.
+    """
+    keys = [key for shelf in SHELVES for key in shelf_keys(shelf, what.partition)]
+    keys += [retried_key(what), _stream_of(what)]
+    arguments = [what.role, str(what.position), what.name, KEPT_SECONDS]
+    try:
+        return str((await FUNCTIONS.call(client, "retry", keys, arguments)).decode())
+    except ResponseError as error:
+        if "NOGROUP" not in str(error):
+            raise
+        return "no group"
+
+
+async def drop(client: Client, what: Undelivered, note: Drop) -> str:
+    """Give a buried delivery up for good: "dropped", or "missing" when there is no such letter."""
+    dead, dropped = (shelf_keys(shelf, what.partition) for shelf in SHELVES)
+    while letter := await client.hget(dead[0], what.name):
+        told = _encode(msgspec.structs.replace(_decode(letter), dropped=note))
+        arguments = [what.name, letter, told]
+        reply = await FUNCTIONS.call(client, "drop", [*dead, *dropped], arguments)
+        if reply == b"dropped":
+            return "dropped"
+    return "missing"
+
+
+async def letters(
+    client: Client, partition: int, *, shelf: Shelf = DEAD, role: str = "", topic: str = ""
+) -> AsyncIterator[Standing]:
+    """A partition's letters by role, topic and position, read a page at a time."""
+    low, high = _names(role, topic)
+    key, order = shelf_keys(shelf, partition)
+    while names := await client.zrangebylex(order, low, high, 0, PAGE):
+        for name, letter in zip(names, await client.hmget(key, names), strict=True):
+            if letter:  # or it was retried just now
+                yield Undelivered.named(name, partition), _decode(letter)
+        low = f"({names[-1].decode()}"
+
+
+async def letters_of(client: Client, wanted: Iterable[Undelivered]) -> list[tuple[Shelf, Standing]]:
+    """Those of these deliveries that are buried or dropped."""
+    found: list[tuple[Shelf, Standing]] = []
+    for what in wanted:
+        for shelf in SHELVES:
+            letter = await client.hget(letters_key(shelf, what.partition), what.name)
+            if letter:
+                found.append((shelf, (what, _decode(letter))))
+    return found
+
+
+async def kinds(client: Client, partition: int) -> list[tuple[str, str]]:
+    """Every role and topic of which a letter stands on any shelf; one look-up each."""
+    found = set()
+    for shelf in SHELVES:
+        low = "-"
+        while names := await client.zrangebylex(order_key(shelf, partition), low, "+", 0, 1):
+            what = Undelivered.named(names[0], partition)
+            found.add((what.role, what.topic))
+            low = _names(what.role, what.topic)[1]
+    return sorted(found)
+
+
+async def count(client: Client, partition: int, role: str) -> int:
+    """How many of a role's deliveries are buried and wait for somebody to decide."""
+    return int(await client.zlexcount(order_key(DEAD, partition), *_names(role, "")))
+
+
+def letters_key(shelf: Shelf, partition: int) -> str:
     """The hash of a partition's letters, by name."""
     return f"{shelf}:{{{partition}}}"
 
 
-def order_key(shelf: str, partition: int) -> str:
+def order_key(shelf: Shelf, partition: int) -> str:
     """The sorted set of their names."""
     return f"{shelf}_order:{{{partition}}}"
 
 
-async def bury(
-    client: Client, what: Undelivered, letter: Letter, *, stream: str, consumer: str
-) -> bool:
-    """Move a delivery that this consumer holds to the dead letters; False when it no longer is."""
-    keys = [letters_key(DEAD, what.partition), order_key(DEAD, what.partition), stream]
-    encoded = msgspec.msgpack.encode(letter)
-    arguments = [what.role, consumer, str(what.position), what.name, encoded]
-    return bool(await FUNCTIONS.call(client, "bury", keys, arguments))
+def shelf_keys(shelf: Shelf, partition: int) -> tuple[str, str]:
+    """Both, which only ever change together."""
+    return letters_key(shelf, partition), order_key(shelf, partition)
 
 
-async def oldest_standing(client: Client, role: str, topic: str, partition: int) -> Position | None:
-    """The first delivery of a topic to a role whose letter waits for somebody to decide."""
-    low, high = _range(kin(role, topic))
-    names = await client.zrangebylex(order_key(DEAD, partition), low, high, 0, 1)
-    return Undelivered.named(names[0], partition).position if names else None
+def retried_key(what: Undelivered) -> str:
+    """Where the letter of a retried delivery is kept for a while."""
+    return f"retried:{{{what.partition}}}:{what.name}"
 
 
-def kin(role: str, topic: str) -> str:
-    """What the names of a role's letters of one topic begin with."""
-    return f"{role} {topic} "
+def _stream_of(what: Undelivered) -> str:
+    return stream_key(what.topic, what.partition)
 
 
-def _range(prefix: str) -> tuple[str, str]:
-    """The lexical bounds of every name with this prefix; names are ASCII."""
+def _after(earlier: Letter, letter: Letter) -> Letter:
+    """The same delivery, buried once more."""
+    failure = Failure(reason=earlier.reason, attempts=earlier.attempts, buried_ms=earlier.buried_ms)
+    return msgspec.structs.replace(
+        letter,
+        times_buried=earlier.times_buried + 1,
+        earlier=(*earlier.earlier, failure)[-EARLIER_KEPT:],
+    )
+
+
+def _names(role: str, topic: str) -> tuple[str, str]:
+    """The lexical bounds of the names of a role and topic, of a role, or of all; all are ASCII."""
+    if not role:
+        return "-", "+"
+    prefix = f"{role} {topic} " if topic else f"{role} "
     return f"[{prefix}", f"({prefix}\x7f"
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Letter).decode

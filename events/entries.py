@@ -50,7 +50,7 @@ async def open_entries(
             )
             continue
         try:
-            actor = _actor_of(entry_id, fields)
+            actor = actor_of(entry_id, fields)
             half = _unsealed(tag, fields.get(SEALED, b""), keys.get(actor))
             delivery = Delivery(
                 event=codec.decode(kind, fields.get(PAYLOAD, b""), half),
@@ -78,7 +78,7 @@ async def _keys_for(log: "Log", entries: Sequence[Entry]) -> dict[int, AESGCM | 
     for entry_id, fields in entries:
         if SEALED in fields:
             with suppress(codec.Undecodable, ValueError):  # told when the entry itself is opened
-                actor = _actor_of(entry_id, fields)
+                actor = actor_of(entry_id, fields)
                 keys[actor] = log.keyring.remembered(actor)
     missing = sorted(actor for actor, key in keys.items() if key is None)
     for actor, wrapped in (await log.wrapped_keys(missing) if missing else {}).items():
@@ -86,7 +86,7 @@ async def _keys_for(log: "Log", entries: Sequence[Entry]) -> dict[int, AESGCM | 
     return keys
 
 
-def _actor_of(entry_id: bytes, fields: Mapping[bytes, bytes]) -> int:
+def actor_of(entry_id: bytes, fields: Mapping[bytes, bytes]) -> int:
     """Who did it. A registration's actor is the account it opens, so its entry names none."""
     if ACTOR in fields:
         return int(fields[ACTOR])

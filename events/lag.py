@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from redis.exceptions import ResponseError
 
-from events.dead_letters import order_key
+from events.dead_letters import count, order_key
 from events.ids import Position
 from events.log import FUNCTIONS, Log, stream_key
 from runtime import metrics
@@ -62,6 +62,8 @@ async def publish_lag(log: Log, group: str, topics: Iterable[str]) -> None:
         metrics.group_lag_entries.labels(group, topic).set(sum(lag.entries for lag in lags))
         metrics.group_pending.labels(group, topic).set(sum(lag.pending for lag in lags))
         metrics.group_lag_seconds.labels(group, topic).set(max(lag.seconds for lag in lags))
+    standing = [await count(log.client, each, group) for each in range(log.partitions)]
+    metrics.dead_letters_standing.labels(group).set(sum(standing))
 
 
 async def trim_applied(log: Log, trimmed: str, roles: Mapping[str, Iterable[str]]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
-from events.dead_letters import DEAD, DROPPED, Undelivered, letters_key
+from events.dead_letters import SHELVES, Undelivered, letters_key
 from events.envelope import Delivery
 from events.graph import FollowAccepted, FollowRequested
 from events.ids import Address, Position
@@ -102,7 +102,7 @@ async def _state_for(log: Log, delivery: Delivery[Any], stream: str, group: dict
     # In one step: burying and retrying move a delivery from one to the other.
     async with log.client.pipeline(transaction=True) as pipeline:
         pipeline.xpending_range(stream, role, position, position, 1)
-        for shelf in (DEAD, DROPPED):
+        for shelf in SHELVES:
             pipeline.hexists(letters_key(shelf, delivery.partition), name)
         pending, *shelved = await pipeline.execute()
     if pending:

@@ -24,6 +24,29 @@ feed_slices = Counter(
     "Slices of feeds by the window's answer: hit; miss (built anew); below its floor; cache away.",
     ["window"],
 )
+refused_requests = Counter(
+    "heliograph_refused_requests",
+    "Requests refused because of a limit or a lack of room, by the problem's code.",
+    ["code"],
+)
+requests_in_flight = Gauge("heliograph_requests_in_flight", "Requests under way in this process.")
+uploads_in_flight = Gauge("heliograph_uploads_in_flight", "Uploads under way in this process.")
+uploads_in_flight_bytes = Gauge(
+    "heliograph_uploads_in_flight_bytes", "What the uploads under way announced together."
+)
+upload_wait_seconds = Gauge(
+    "heliograph_upload_wait_seconds", "Age of the accepted upload that is next in turn."
+)
+log_memory_ratio = Gauge(
+    "heliograph_log_memory_ratio", "Used of the log's memory; from 0.80 on commands are refused."
+)
+log_disk_free_ratio = Gauge(
+    "heliograph_log_disk_free_ratio",
+    "Free of the log's disk, where it is this machine's; from 0.05 on commands are refused.",
+)
+log_clock_skew_seconds = Gauge(
+    "heliograph_log_clock_skew_seconds", "How far the log server's clock is ahead of ours."
+)
 
 # Workers; a role is a consumer group.
 group_lag_entries = Gauge(
@@ -39,6 +62,11 @@ redeliveries = Counter(
     "heliograph_redeliveries", "Deliveries that were not the entry's first.", ["role"]
 )
 dead_letters = Counter("heliograph_dead_letters", "Deliveries buried.", ["role", "reason"])
+dead_letters_standing = Gauge(
+    "heliograph_dead_letters_standing",
+    "Buried deliveries that wait to be retried or dropped.",
+    ["role"],
+)
 handler_seconds = Histogram(
     "heliograph_handler_seconds", "One call of a handler.", ["role", "type"], buckets=SLOW
 )

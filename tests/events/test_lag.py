@@ -61,7 +61,7 @@ async def test_the_notice_of_what_was_buried_is_kept(log, register, log_client):
     await log_client.xreadgroup("posts", "one", {stream: ">"})
     what = Undelivered("posts", "posts", partition, Position.parse(old))
     letter = Letter(reason="unlucky", traceback="", attempts=8, buried_ms=0, entry={})
-    assert await bury(log_client, what, letter, stream=stream, consumer="one")
+    assert await bury(log_client, what, letter, consumer="one")
 
     await trim_applied(log, "notices", ROLES)
 
