@@ -11,6 +11,7 @@ import uvloop
 from gateway.app import Role, build_app
 from gateway.keys import NOTICES
 from gateway.listening import listening
+from gateway.room import check_of
 from runtime.health import Check
 from runtime.loglines import configure_logging, log
 from runtime.operations import operated
@@ -46,7 +47,7 @@ async def serve(settings: Settings, arguments: argparse.Namespace) -> None:
             port=arguments.operations_port,
             reader=True,
             optional=OPTIONAL,
-            checks=[check],
+            checks=[check, check_of(app)],
         ) as health,
         listening(app, socket=arguments.socket, port=arguments.port),
     ):

@@ -9,14 +9,20 @@ from secrets import token_hex
 from aiohttp import web
 from prometheus_client import Histogram
 
+from gateway.answers import degrade
 from gateway.keys import DEGRADED, FIELDS, REQUEST_ID
+from gateway.limits import LEFT, headers_of
 from gateway.problems import problem, refusal_of, refuse
 from gateway.routing import Handler
+from runtime.errors import TooMany, Unavailable
 from runtime.loglines import log
-from runtime.metrics import request_seconds
+from runtime.metrics import refused_requests, request_seconds
 
 REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 PREPARED: web.RequestKey[bool] = web.RequestKey("prepared", bool)
+
+REFUSED_FOR = {"log-full": "log", "clock-skew": "log"}
+"""Refusals of a part that answers: as much a degraded mode as one that does not."""
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
@@ -79,6 +85,8 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception as error:
         refusal = refusal_of(error)
         if request.get(PREPARED):
+            if request.transport is None or request.transport.is_closing():
+                raise  # the client left, or was cut for reading too slowly
             # Part of another answer has left already: all that can be said now is to hang up.
             lines.error("request.broken", request=request[REQUEST_ID], exc_info=error)
             raise ConnectionAbortedError from error
@@ -88,6 +96,10 @@ async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             return problem(status, "internal-error", detail, request[REQUEST_ID])
         request[FIELDS]["code"] = refusal.code
+        if isinstance(refusal, TooMany | Unavailable):
+            refused_requests.labels(refusal.code).inc()
+        if refusal.code in REFUSED_FOR:
+            degrade(request, REFUSED_FOR[refusal.code])
         if error is not refusal or refusal.__cause__ is not None:
             request[FIELDS]["reason"] = repr(refusal.__cause__ or error)
         return refuse(refusal, request[REQUEST_ID])
@@ -114,6 +126,9 @@ async def finish_headers(request: web.Request, response: web.StreamResponse) -> 
     headers["X-Request-Id"] = request[REQUEST_ID]
     headers.update(HEADERS)
     headers.setdefault("Cache-Control", "no-store")
+    left = request.get(LEFT)
+    if left is not None:
+        headers.update(headers_of(left))
     degraded = request.get(DEGRADED)
     if degraded:
         headers["Heliograph-Degraded"] = ", ".join(degraded)

@@ -1,11 +1,19 @@
-"""Before a handler runs: whether the client takes what the route gives, and who asks."""
+"""Before a handler runs, and before a byte of the body is read.
+
+In this order, so that no refusal costs an allowance: whether there is a place for the request,
+whether the client takes what the route gives, who asks, whether there is room for what a command
+asks, and whether the allowance has one left.
+"""
 
 import time
 from functools import lru_cache
 
 from aiohttp import web
 
+from gateway.inflight import REQUESTS
 from gateway.keys import FIELDS, NOTICES, TOKENS, VIEWER
+from gateway.limits import charge
+from gateway.room import CAPACITY
 from gateway.routing import Handler, Route
 from gateway.viewer import Viewer
 from runtime.errors import HeliographError, Unauthenticated, Unavailable
@@ -21,7 +29,7 @@ class Misdirected(HeliographError):
 
 def guarded(route: Route) -> Handler:
     """The route's handler behind its guards."""
-    kind = route.answer_type
+    kind, limit = route.answer_type, route.limited_by
 
     async def answer(request: web.Request) -> web.StreamResponse:
         # Several lines are one list; nearly everybody sends one, which then is it.
@@ -29,9 +37,23 @@ def guarded(route: Route) -> Handler:
         if accept and not accepts(accept, kind):
             raise NotAcceptable("not-acceptable", f"this answers with {kind}")
         request[VIEWER] = authenticate(request, route) if route.authenticated else None
+        if route.side == "write":
+            request.app[CAPACITY].refuse_when_full()
+        if route.room is not None:
+            route.room(request)
+        if limit is not None:
+            await charge(request, limit)
         return await route.handler(request)
 
-    return answer
+    async def answer_in_place(request: web.Request) -> web.StreamResponse:
+        places = request.app[REQUESTS]
+        entered = places.enter()
+        try:
+            return await answer(request)
+        finally:
+            places.leave(entered)
+
+    return answer_in_place
 
 
 async def misdirected(_: web.Request) -> web.StreamResponse:

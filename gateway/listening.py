@@ -23,6 +23,10 @@ from gateway.problems import problem
 KEEPALIVE_SECONDS = 75.0
 LINGERING_SECONDS = 5.0  # reading on after an early refusal, or clients see a reset instead of it
 DRAIN_SECONDS = 30.0
+# As for uploads, the other way round: what waits for a client to read it has this long, and a
+# second more for each so many bytes.
+GRACE_SECONDS = 20.0
+BYTES_PER_SECOND = 4 * 1024
 BACKLOG = 1_024
 LIMITS: dict[str, Any] = {
     "access_log": None,
@@ -37,7 +41,32 @@ LIMITS: dict[str, Any] = {
 
 
 class Connection(web.RequestHandler):
-    """One client's connection. What is not even HTTP is refused in our own words."""
+    """One client's connection. What is not even HTTP is refused in our own words.
+
+    Whoever does not read their answer is cut: it holds a place here, and bytes in memory.
+    """
+
+    _cut: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """More waits to be read than the connection buffers; it has to be less in time."""
+        super().pause_writing()
+        if self.transport is not None:
+            waits = self.transport.get_write_buffer_size() / BYTES_PER_SECOND
+            self._cut = self._loop.call_later(GRACE_SECONDS + waits, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stay()
+        super().resume_writing()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._stay()
+        super().connection_lost(exc)
+
+    def _stay(self) -> None:
+        if self._cut is not None:
+            self._cut.cancel()
+            self._cut = None
 
     def handle_error(
         self,

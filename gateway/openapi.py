@@ -33,6 +33,18 @@ KEY_HEADER = {
 }
 
 
+def header(said: str) -> dict[str, Any]:
+    return {"description": said, "schema": {"type": "integer", "minimum": 0}}
+
+
+RATE_HEADERS = {
+    "RateLimit-Limit": header("How many may be asked at once"),
+    "RateLimit-Remaining": header("How many are left"),
+    "RateLimit-Reset": header("Seconds until all of them are back"),
+}
+RETRY_HEADER = {"Retry-After": header("Seconds until one more is admitted")}
+
+
 class FieldProblem(msgspec.Struct, frozen=True):
     field: str
     detail: str
@@ -100,8 +112,10 @@ def operation(route: Route, schemas: Schemas) -> dict[str, Any]:
         "summary": route.summary,
         "operationId": route.handler.__name__,
         "parameters": parameters(route),
-        "responses": {str(route.status): success(route, schemas), "default": failure()},
+        "responses": responses(route, schemas),
     }
+    if route.limited_by is not None:
+        said["x-limited-by"] = route.limited_by
     if route.handler.__doc__:
         said["description"] = " ".join(route.handler.__doc__.split())
     if route.authenticated:
@@ -125,6 +139,14 @@ def parameters(route: Route) -> list[dict[str, Any]]:
     return found
 
 
+def responses(route: Route, schemas: Schemas) -> dict[str, Any]:
+    if route.limited_by is None:
+        return {str(route.status): success(route, schemas), "default": failure()}
+    over = failure("Over the allowance", RATE_HEADERS | RETRY_HEADER)
+    well = success(route, schemas) | {"headers": RATE_HEADERS}
+    return {str(route.status): well, "429": over, "default": failure()}
+
+
 def success(route: Route, schemas: Schemas) -> dict[str, Any]:
     said: dict[str, Any] = {"description": HTTPStatus(route.status).phrase}
     if route.answer is not None:
@@ -134,9 +156,10 @@ def success(route: Route, schemas: Schemas) -> dict[str, Any]:
     return said
 
 
-def failure() -> dict[str, Any]:
+def failure(said: str = "A refusal", headers: dict[str, Any] | None = None) -> dict[str, Any]:
     return {
-        "description": "A refusal",
+        "description": said,
+        "headers": headers or {},
         "content": {"application/problem+json": {"schema": PROBLEM}},
     }
 

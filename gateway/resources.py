@@ -14,10 +14,11 @@ from events.log import Log, stream_key
 from events.notices import Deaf, follow_notices
 from gateway.caching import open_caching
 from gateway.keys import LOG, NOTICES, OBJECTS, PASSWORDS, READER, SETTINGS, TOKENS
+from gateway.limits import open_limits
 from gateway.notices import Notices
 from gateway.passwords import Passwords
+from gateway.room import open_room
 from gateway.tokens import Tokens
-from gateway.uploads import IN_FLIGHT, InFlight
 from runtime.connections import open_blocking_log, open_database, open_redis
 from runtime.loglines import log
 from runtime.outages import is_outage
@@ -52,8 +53,7 @@ async def open_reader(app: web.Application) -> AsyncIterator[None]:
 
 
 async def open_objects(app: web.Application) -> AsyncIterator[None]:
-    """Photos, and how many uploads may be under way at once."""
-    app[IN_FLIGHT] = InFlight()
+    """Photos."""
     async with Objects(app[SETTINGS].objects_url) as objects:
         app[OBJECTS] = objects
         yield
@@ -141,4 +141,13 @@ async def forget_once(app: web.Application) -> None:
     app[NOTICES].revocations.forget_expired(time.time_ns() // 1_000_000)
 
 
-RESOURCES = (open_log, open_reader, open_gate, open_caching, open_objects, hear_notices)
+RESOURCES = (
+    open_log,
+    open_reader,
+    open_gate,
+    open_limits,
+    open_room,
+    open_caching,
+    open_objects,
+    hear_notices,
+)

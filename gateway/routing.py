@@ -9,6 +9,8 @@ from aiohttp import web
 T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Side = Literal["read", "write"]
+LimitName = Literal["sign-ups", "sign-ins", "uploads", "commands", "reads"]
+"""What there is an allowance of; `limits.py` says whose it is and for how long."""
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -31,6 +33,20 @@ class Route(msgspec.Struct, frozen=True):
     status: int = 200
     queries: tuple[str, ...] = ()
     """Query parameters it reads, such as `limit` and `cursor`."""
+    limit: LimitName | None = None
+    """The allowance that a request takes from; see `limited_by`."""
+    room: Callable[[web.Request], None] | None = None
+    """Raises `Unavailable` while this could not be taken in anyway, before it costs allowance."""
+
+    @property
+    def limited_by(self) -> LimitName | None:
+        """Unless declared: that of its side for accounts, none where no token says whose it is.
+
+        Photos have none: a page shows thirty, many people share an address, and they are cached.
+        """
+        if self.limit is not None or self.authenticated is not True:
+            return self.limit
+        return "reads" if self.side == "read" else "commands"
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

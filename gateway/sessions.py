@@ -15,6 +15,7 @@ from gateway.answers import accepted, json_answer, replay_header, rfc3339
 from gateway.bodies import idempotency_of, read_command
 from gateway.clients import address_of, user_agent_of
 from gateway.keys import LOG, NOTICES, PASSWORDS, REQUEST_ID, TOKENS, viewer_of
+from gateway.limits import charge_name
 from gateway.metadata import metadata
 from gateway.paths import USERNAME
 from gateway.profiles import Account, account_of, just_registered
@@ -40,6 +41,8 @@ async def sign_in(request: web.Request) -> web.Response:
     """Open a session; an unknown name gets the same answer in the same time as a wrong password."""
     command = await read_command(request, SignIn)
     username = command.username.lower()
+    await charge_name(request, username)
+    request.app[LOG].reach.refuse_while_away()  # or the password would be checked for nothing
     known = await credentials_soon(request, username) if USERNAME.fullmatch(username) else None
     if not await proves(request, known, command.password) or known is None:
         raise Unauthenticated("bad-credentials", "The username or the password is wrong.")
@@ -87,7 +90,9 @@ async def change_password(request: web.Request) -> web.Response:
     """Set a new password; every session but this one ends."""
     command = await read_command(request, PasswordChange)
     viewer, passwords = viewer_of(request), request.app[PASSWORDS]
+    request.app[LOG].reach.refuse_while_away()  # or the password would be hashed for nothing
     row = await row_of(request, viewer.account_id)
+    await charge_name(request, row.username)  # a stolen token is no licence to guess
     known = await credentials_soon(request, row.username)
     if not await proves(request, known, command.old):
         raise Forbidden("bad-credentials", "The old password is wrong.")
@@ -153,6 +158,7 @@ ROUTES = (
         body=SignIn,
         answer=SignedIn,
         status=201,
+        limit="sign-ins",
     ),
     Route(
         "DELETE",

@@ -4,8 +4,6 @@ No byte of a photo is kept in memory longer than it takes to pass it on.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import msgspec
 from aiohttp import web
@@ -16,14 +14,14 @@ from gateway.answers import json_answer, replay_header
 from gateway.bodies import idempotency_of, refuse_other_than
 from gateway.drafts import MOST_PHOTO_BYTES, MOST_PHOTOS, Draft, Finished
 from gateway.forms import Pace, parts_of
+from gateway.inflight import UPLOADS
 from gateway.keys import LOG, OBJECTS, REQUEST_ID, viewer_of
+from gateway.room import WAITING
 from gateway.routing import Route
 from gateway.shapes import PostForm
 from runtime.errors import Conflict, Forbidden, Invalid, TooLarge, Unavailable
 
 MOST_BYTES = MOST_PHOTOS * MOST_PHOTO_BYTES + 1024 * 1024  # and room for fields and boundaries
-MOST_UPLOADS = 256  # at once, in one process: each spools one photo at a time
-MOST_UPLOADS_BYTES = 2 * 1024**3  # announced by them together: what the spool's disk is asked for
 
 
 class Submitted(msgspec.Struct, frozen=True):
@@ -34,40 +32,11 @@ class Submitted(msgspec.Struct, frozen=True):
     state: str = "processing"
 
 
-class InFlight:
-    """Uploads under way in this process, bounded in number and in announced bytes."""
-
-    def __init__(
-        self, most_uploads: int = MOST_UPLOADS, most_bytes: int = MOST_UPLOADS_BYTES
-    ) -> None:
-        self.most_uploads = most_uploads
-        self.most_bytes = most_bytes
-        self.uploads = 0
-        self.bytes = 0
-
-    @contextmanager
-    def admit(self, announced_bytes: int) -> Iterator[None]:
-        """A place for one upload, or `Unavailable` before any of it is read."""
-        full = self.uploads >= self.most_uploads
-        if full or self.bytes + announced_bytes > self.most_bytes:
-            raise Unavailable("overloaded", "Too many uploads are under way.", retry_after=3)
-        self.uploads += 1
-        self.bytes += announced_bytes
-        try:
-            yield
-        finally:
-            self.uploads -= 1
-            self.bytes -= announced_bytes
-
-
-IN_FLIGHT: web.AppKey[InFlight] = web.AppKey("uploads_in_flight", InFlight)
-
-
 async def submit_post(request: web.Request) -> web.Response:
     """Stage the photos, record the post, say where it will be."""
     refuse_other_than(request, "multipart/form-data")
     idempotency_of(request, viewer_of(request).account_id, b"")  # a bad key is told at once
-    with request.app[IN_FLIGHT].admit(announced_bytes(request)):
+    with request.app[UPLOADS].admit(announced_bytes(request)):
         await refuse_without_engines(request)
         draft = Draft(request.app[OBJECTS])
         appended = await record(request, draft, await receive(request, draft))
@@ -84,6 +53,12 @@ def announced_bytes(request: web.Request) -> int:
     if size_bytes > MOST_BYTES:
         raise TooLarge("too-large", f"an upload has at most {MOST_BYTES} bytes")
     return size_bytes
+
+
+def refuse_without_room(request: web.Request) -> None:
+    """503 while there is no place for this upload here, or too many wait behind it already."""
+    request.app[WAITING].refuse_when_hopeless()
+    request.app[UPLOADS].refuse_beyond(announced_bytes(request))
 
 
 async def refuse_without_engines(request: web.Request) -> None:
@@ -144,5 +119,7 @@ ROUTES = (
         body_type="multipart/form-data",
         answer=Submitted,
         status=202,
+        limit="uploads",
+        room=refuse_without_room,
     ),
 )

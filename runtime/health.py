@@ -22,11 +22,15 @@ BEAT_SECONDS = 0.5
 # A loop that has not turned for this long is stuck, not busy.
 STUCK_SECONDS = 10.0
 
-State = Literal["waiting", "ok", "down", "wrong"]
+State = Literal["waiting", "ok", "full", "down", "wrong"]
 
 
 class WrongSettings(Exception):
     """An engine answers but would not keep its promises; the text is the fix."""
+
+
+class Full(Exception):
+    """It answers and keeps its promises, and should be given no more; the text says why."""
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -120,6 +124,8 @@ async def examine(check: Check) -> Finding:
             return Finding("ok", await check.probe())
     except WrongSettings as error:
         return Finding("wrong", "its settings are wrong", str(error), check.degraded)
+    except Full as error:
+        return Finding("full", str(error), check.fix_when_down, check.degraded)
     except TimeoutError:
         detail = f"no answer within {PROBE_SECONDS:.0f} s"
         return Finding("down", detail, check.fix_when_down, check.degraded)

@@ -98,9 +98,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     most_upload_mebibytes: Annotated[
         int, count("bytes of the uploads at once in one gateway, in MiB", least=256)
     ] = 2_048
-    most_waiting_uploads: Annotated[
-        int, count("uploads accepted and not begun, beyond which no more are")
-    ] = 10_000
+    most_wait_seconds: Annotated[
+        int, count("how long an accepted upload may wait to be begun", least=60)
+    ] = 3_600
     # Deliveries.
     batch_size: Annotated[int, count("deliveries a handler gets at once", most=5_000)] = 200
     lease_seconds: Annotated[int, count("silence after which work is taken over", most=3_600)] = 30

@@ -5,8 +5,9 @@ import pytest
 
 from events.log import Log
 from gateway import forms, uploads
+from gateway.inflight import UPLOADS, InFlight
 from gateway.keys import LOG, OBJECTS
-from gateway.uploads import IN_FLIGHT, MOST_BYTES, InFlight
+from gateway.uploads import MOST_BYTES
 from runtime.connections import open_log
 from stores.objects import Objects
 from tests.gateway.uploading import HEAD, JPEG, MEBIBYTE, raw_answer, uploading
@@ -80,7 +81,7 @@ async def test_a_log_that_is_down_is_told_before_the_body(ada, settings):
 
 async def test_uploads_beyond_the_bound_are_told_to_come_back(ada):
     """In number and in announced bytes; a place is free again when an upload ends, however."""
-    ada.app._state[IN_FLIGHT] = bound = InFlight(most_uploads=1, most_bytes=10 * MEBIBYTE)
+    ada.app._state[UPLOADS] = bound = InFlight("uploads", 1, 10 * MEBIBYTE)
     with bound.admit(0):
         response, problem = await ada.send(("photo", JPEG))
         assert (response.status, problem["code"]) == (503, "overloaded")
@@ -89,7 +90,7 @@ async def test_uploads_beyond_the_bound_are_told_to_come_back(ada):
     assert b" 503 " in answer.splitlines()[0]
     assert (await ada.send(("photo", b"no")))[0].status == 415
     assert (await ada.send(("photo", JPEG)))[0].status == 202
-    assert (bound.uploads, bound.bytes) == (0, 0)
+    assert (bound.count, bound.bytes) == (0, 0)
 
 
 async def test_a_client_that_leaves_mid_upload_leaves_nothing(ada):
@@ -101,7 +102,7 @@ async def test_a_client_that_leaves_mid_upload_leaves_nothing(ada):
     await until(ada.staged, lambda staged: len(staged) == 1)
     writer.close()
 
-    await until(ada.staged, lambda staged: not staged and not ada.app[IN_FLIGHT].uploads)
+    await until(ada.staged, lambda staged: not staged and not ada.app[UPLOADS].count)
 
 
 async def test_a_client_that_sends_a_byte_a_second_is_cut(ada, monkeypatch):
