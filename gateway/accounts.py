@@ -10,20 +10,28 @@ from events.accounts import AccountRegistered, ProfileEdited
 from gateway.answers import accepted, json_answer, replay_header, rfc3339
 from gateway.bodies import idempotency_of, read_command, refused
 from gateway.clients import address_of
-from gateway.keys import LOG, PASSWORDS, REQUEST_ID, TOKENS, viewer_of
-from gateway.metadata import metadata
+from gateway.keys import CARDS, LOG, PASSWORDS, REQUEST_ID, TOKENS, viewer_of
+from gateway.metadata import account_named, metadata
 from gateway.paths import USERNAME, username_in_path
 from gateway.profiles import (
     Account,
     account_of,
     just_registered,
-    profile_named,
+    profile_in_reach,
     registered_row,
+    relation_in_reach,
 )
 from gateway.routing import Accepted, Route
 from gateway.texts import clean_line, clean_text
-from runtime.errors import Invalid
-from stores.accounts import STRANGERS, account_by_id, viewer_relations
+from runtime.errors import Invalid, Unavailable
+from stores.accounts import (
+    STRANGERS,
+    AccountRow,
+    Relation,
+    account_by_id,
+    account_by_username,
+    viewer_relations,
+)
 
 MOST_NAME = 50
 MOST_BIO = 500
@@ -63,6 +71,7 @@ async def sign_up(request: web.Request) -> web.Response:
     username = command.username.lower()
     display_name = clean_line(command.display_name, "display_name", MOST_NAME)
     canonical = msgspec.structs.replace(command, username=username, display_name=display_name)
+    request.app[LOG].reach.refuse_while_away()  # or hashing the password would be for nothing
     event = AccountRegistered(
         username=username,
         display_name=display_name or username,
@@ -83,9 +92,12 @@ async def sign_up(request: web.Request) -> web.Response:
 async def show_me(request: web.Request) -> web.Response:
     """One's own account, right after sign-up too, when no worker has written its row yet."""
     viewer_id = viewer_of(request).account_id
-    async with metadata(request) as db:
-        row = await account_by_id(db, viewer_id)
-    return json_answer(account_of(row or await just_registered(request, viewer_id)))
+    try:
+        async with metadata(request) as db:
+            row = await account_by_id(db, viewer_id)
+    except Unavailable:
+        return json_answer(account_of(await profile_in_reach(request, viewer_id)))
+    return json_answer(account_of(await kept(request, row, viewer_id)))
 
 
 async def edit_me(request: web.Request) -> web.Response:
@@ -111,10 +123,26 @@ async def edit_me(request: web.Request) -> web.Response:
 async def show_account(request: web.Request) -> web.Response:
     """A profile; of a private account too, only its lists are kept back."""
     username, viewer_id = username_in_path(request), viewer_of(request).account_id
-    async with metadata(request) as db:
-        row = await profile_named(request, db, username)
-        relations = await viewer_relations(db, viewer_id, [row.id])
+    relations: dict[int, Relation] = {}
+    try:
+        async with metadata(request) as db:
+            row = await account_by_username(db, username)
+            if row is not None:
+                relations = await viewer_relations(db, viewer_id, [row.id])
+    except Unavailable:
+        row = await profile_in_reach(request, await account_named(request, username))
+        return json_answer(account_of(row, relation_in_reach(request, viewer_id, row.id)))
+    account_id = row.id if row else await account_named(request, username)
+    row = await kept(request, row, account_id)
     return json_answer(account_of(row, relations.get(row.id, STRANGERS)))
+
+
+async def kept(request: web.Request, row: AccountRow | None, account_id: int) -> AccountRow:
+    """The row, its card put within reach for when Postgres is away; or the one that is to be."""
+    if row is None:
+        return await just_registered(request, account_id)
+    await request.app[CARDS].put_author(row)
+    return row
 
 
 ROUTES = (
@@ -128,6 +156,7 @@ ROUTES = (
         body=SignUp,
         answer=SignedIn,
         status=201,
+        limit="sign-ups",
     ),
     Route("GET", "/v1/me", show_me, "read", summary="One's own account", answer=Account),
     Route(

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from gateway.answers import degrade, page
 from gateway.cursors import cursor_of, encode_cursor, limit_of
-from gateway.keys import CARDS, FEEDS, NOTICES, viewer_of
+from gateway.keys import CARDS, FEEDS, NOTICES, READER_REACH, viewer_of
 from gateway.present import posts_json
 from gateway.pulling import build, pull
 from gateway.routing import Page, Route
@@ -128,7 +128,7 @@ async def hydrate(request: web.Request, bones: Skeleton) -> Hydrated:
     known, all_posts = await cards.posts_in_reach(wanted)
     posts = [known[each] for each in wanted if each in known]
     authors, all_authors = await cards.authors_in_reach(list({each.author_id for each in posts}))
-    if not (all_posts and all_authors):
+    if not (all_posts and all_authors) or request.app[READER_REACH].is_away():
         degrade(request, "metadata")
     return Hydrated(posts, authors, missing=not (all_posts and all_authors))
 
@@ -136,7 +136,7 @@ async def hydrate(request: web.Request, bones: Skeleton) -> Hydrated:
 async def sift(request: web.Request, bones: Skeleton, flesh: Hydrated) -> list[PostCard]:
     """What this viewer may see now: `hidden`, privacy and notices decide."""
     viewer_id = viewer_of(request).account_id
-    shown = await shown_authors(request.app, viewer_id, flesh.authors.values(), bones.hidden)
+    shown = await shown_authors(request, viewer_id, flesh.authors.values(), bones.hidden)
     return [each for each in flesh.posts if each.state is PUBLISHED and each.author_id in shown]
 
 

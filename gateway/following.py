@@ -93,8 +93,8 @@ async def list_people(request: web.Request, people: People) -> web.Response:
     """A page of accounts, each as the viewer sees it; the cursor is the last wish examined."""
     username, viewer_id = username_in_path(request), viewer_of(request).account_id
     limit, cursor = limit_of(request), cursor_of(request, 1)
+    owner = await profile_named(request, username)
     async with metadata(request) as db:
-        owner = await profile_named(request, db, username)
         await refuse_unless_shown_to(request, db, viewer_id, owner)
         found = await people(db, owner.id, cursor[0] if cursor else None, limit + 1)
         ids = [account_id for account_id, _ in found[:limit]]

@@ -14,11 +14,16 @@ from events.ids import Address, position_of, shard_of
 from events.posts import PostDeleted, PostSubmitted
 from gateway.answers import accepted, degrade, json_answer, page
 from gateway.cursors import cursor_of, encode_cursor, limit_of
-from gateway.keys import CARDS, LOG, NOTICES, REQUEST_ID, SETTINGS, viewer_of
+from gateway.keys import CARDS, LOG, NOTICES, READER_REACH, REQUEST_ID, SETTINGS, viewer_of
 from gateway.metadata import metadata
 from gateway.paths import id_in_path, seconds_to_wait, username_in_path
 from gateway.present import post_json, posts_json
-from gateway.profiles import just_registered, profile_named, refuse_unless_shown_to
+from gateway.profiles import (
+    just_registered,
+    not_folded_yet,
+    profile_named,
+    refuse_unless_shown_to,
+)
 from gateway.routing import Accepted, Page, Route
 from gateway.shapes import Post
 from gateway.visibility import is_private, visible, visible_posts
@@ -67,8 +72,8 @@ async def list_posts(request: web.Request) -> web.Response:
     """What an account published, newest publication first."""
     username, viewer_id = username_in_path(request), viewer_of(request).account_id
     limit, cursor = limit_of(request), cursor_of(request, 2)
+    owner = await profile_named(request, username)
     async with metadata(request) as db:
-        owner = await profile_named(request, db, username)
         await refuse_unless_shown_to(request, db, viewer_id, owner)
         before = (cursor[0], cursor[1]) if cursor else None
         places = await posts_of_author(db, owner.id, before, limit + 1)
@@ -94,8 +99,11 @@ async def find(request: web.Request, post_id: int) -> Found:
     authors, complete = await cards.authors_in_reach([post.author_id])
     author = authors.get(post.author_id)
     if author is None:
-        author = author_card(await just_registered(request, post.author_id))
-    if not complete:
+        # To anybody else, one who may have gone private since must not look as on the first day.
+        own = post.author_id == viewer_of(request).account_id
+        row = just_registered if complete or own else not_folded_yet
+        author = author_card(await row(request, post.author_id))
+    if not complete or request.app[READER_REACH].is_away():
         degrade(request, "metadata")
     return Found(post, author)
 

@@ -1,4 +1,7 @@
-"""The account as the API shows it, and the rules for reading one, row or no row yet."""
+"""The account as the API shows it, and the rules for reading one.
+
+By its row or, while Postgres is away, its card; by its registration where there is no row yet.
+"""
 
 from typing import Literal
 
@@ -8,14 +11,18 @@ from aiohttp import web
 from events.accounts import AccountRegistered
 from events.envelope import Delivery
 from events.ids import Address, created_ms, position_of, shard_of
-from gateway.answers import rfc3339
-from gateway.keys import LOG, NOTICES, SETTINGS
-from gateway.metadata import account_named
-from gateway.visibility import heard_edge, is_private
-from runtime.errors import Forbidden
+from events.status import status_of
+from gateway.answers import degrade, rfc3339
+from gateway.keys import CARDS, LOG, NOTICES, SETTINGS
+from gateway.metadata import account_named, metadata
+from gateway.visibility import HELD, heard_edge, is_private
+from runtime.errors import Forbidden, Unavailable
 from stores.accounts import STRANGERS, AccountRow, Relation, account_by_username
 from stores.database import Database
 from stores.follows import holds
+from stores.fragments import AuthorCard
+
+ROLE = "accounts"  # the group that folds registrations into rows
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -62,12 +69,72 @@ def account_of(row: AccountRow, relation: Relation = STRANGERS) -> Account:
     )
 
 
-async def profile_named(request: web.Request, db: Database, username: str) -> AccountRow:
+async def profile_named(request: web.Request, username: str) -> AccountRow:
     """The account of a name, from its registration in the log while there is no row yet."""
-    row = await account_by_username(db, username)
-    if row is None:
-        row = await just_registered(request, await account_named(request, username))
-    return row
+    async with metadata(request) as db:
+        row = await account_by_username(db, username)
+    return row or await just_registered(request, await account_named(request, username))
+
+
+async def profile_in_reach(request: web.Request, account_id: int) -> AccountRow:
+    """What can be told of an account while Postgres is away; `Unavailable` when nothing can.
+
+    The counts are those of when its card was written.
+    """
+    degrade(request, "metadata")
+    authors, _ = await request.app[CARDS].authors_in_reach([account_id])
+    card = authors.get(account_id)
+    row = row_of(card) if card else await not_folded_yet(request, account_id)
+    return msgspec.structs.replace(row, private=is_private(request.app[NOTICES], row))
+
+
+def relation_in_reach(request: web.Request, viewer_id: int, account_id: int) -> Relation:
+    """How they stand to each other as far as was heard or read lately; else as strangers."""
+    following = stands(request, viewer_id, account_id)
+    edge = request.app[NOTICES].edge(viewer_id, account_id)
+    asked = edge is not None and edge.wished_version > max(
+        edge.withdrawn_version, edge.accepted_wish
+    )
+    return Relation(
+        "yes" if following else "requested" if asked else "no",
+        followed_by=stands(request, account_id, viewer_id),
+    )
+
+
+def stands(request: web.Request, follower_id: int, followee_id: int) -> bool:
+    heard = heard_edge(request.app[NOTICES], follower_id, followee_id)
+    if heard is None:
+        return request.app[HELD].remembers(follower_id, followee_id)
+    return heard
+
+
+def row_of(card: AuthorCard) -> AccountRow:
+    """The row that the card was written from, as far as anybody is shown it."""
+    posts, followers, following = card.counts
+    return AccountRow(
+        id=card.id,
+        username=card.username,
+        display_name=card.display_name,
+        display_name_version=card.version,
+        bio=card.bio,
+        bio_version=card.version,
+        private=card.private,
+        private_version=card.private_version,
+        posts=posts,
+        followers=followers,
+        following=following,
+    )
+
+
+async def not_folded_yet(request: web.Request, account_id: int) -> AccountRow:
+    """As `just_registered`, when nobody can say whether there is a row by now.
+
+    `Unavailable` where one was written: the account may since have been renamed or gone private.
+    """
+    status = await status_of(request.app[LOG], registered_at(request, account_id))
+    if status is not None and status.roles.get(ROLE) == "done":
+        raise Unavailable("metadata-unavailable", "The account is not within reach now.")
+    return await just_registered(request, account_id)
 
 
 async def just_registered(request: web.Request, account_id: int) -> AccountRow:
@@ -77,13 +144,17 @@ async def just_registered(request: web.Request, account_id: int) -> AccountRow:
 
 
 async def registration_of(request: web.Request, account_id: int) -> Delivery[AccountRegistered]:
-    """The event that opened the account, at the account id's own position."""
-    partition = shard_of(account_id) % request.app[SETTINGS].partitions
-    address = Address(AccountRegistered.TOPIC, partition, position_of(account_id))
-    delivery = await request.app[LOG].event_at(address)
+    """The event that opened the account."""
+    delivery = await request.app[LOG].event_at(registered_at(request, account_id))
     if delivery is None or not isinstance(delivery.event, AccountRegistered):
         raise Forbidden("account-erased", "The account is no longer there.")
     return delivery
+
+
+def registered_at(request: web.Request, account_id: int) -> Address:
+    """An account's id says where in the log it was opened."""
+    partition = shard_of(account_id) % request.app[SETTINGS].partitions
+    return Address(AccountRegistered.TOPIC, partition, position_of(account_id))
 
 
 def registered_row(account_id: int, event: AccountRegistered) -> AccountRow:

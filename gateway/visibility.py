@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from aiohttp import web
 
+from gateway.answers import degrade
 from gateway.keys import NOTICES, READER, READER_REACH
 from gateway.notices import Notices
 from runtime.errors import Unavailable
@@ -80,14 +81,14 @@ async def visible_posts(
 
 
 async def shown_authors(
-    app: web.Application, viewer_id: int, authors: Collection[AuthorCard], hidden: Collection[int]
+    request: web.Request, viewer_id: int, authors: Collection[AuthorCard], hidden: Collection[int]
 ) -> set[int]:
     """Of the authors in a viewer's feed, those whose posts are to be shown now.
 
     They were followed when their posts came in; since then the viewer may have left them. While
     Postgres is away, that they came in, are not hidden, and no notice ended it, is the answer.
     """
-    notices = app[NOTICES]
+    notices = request.app[NOTICES]
     shown = {
         each.id
         for each in authors
@@ -97,8 +98,9 @@ async def shown_authors(
     if not private_ids:
         return shown
     try:
-        followed = await followed_by(app, viewer_id, private_ids)
+        followed = await followed_by(request.app, viewer_id, private_ids)
     except Unavailable:
+        degrade(request, "metadata")
         return shown
     return shown - (private_ids - followed)
 
