@@ -189,7 +189,11 @@ class Claims:
             await self._recover()
 
     async def _call(self, function: str, arguments: list[Any]) -> Any:
-        return await FUNCTIONS.call(self.log.client, function, [self.stream], arguments)
+        try:
+            return await FUNCTIONS.call(self.log.client, function, [self.stream], arguments)
+        except ResponseError as error:
+            await self._create_group(error)
+            raise
 
     async def _create_group(self, error: ResponseError) -> None:
         if "NOGROUP" not in str(error):
