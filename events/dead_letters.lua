@@ -24,29 +24,31 @@ local function bury(keys, args)
 end
 
 -- retry: give a delivery back to its group, as if it had never been tried, and take its letter away.
--- KEYS  1 the dead  2 their order  3 the dropped  4 their order  5 where the letter is kept
---       6 stream
--- ARGV  1 group  2 entry id  3 name  4 how long the letter is kept (s)
+-- KEYS  1 the dead  2 their order  3 the dropped  4 their order  5 notices to keep
+--       6 where the letter is kept  7 stream
+-- ARGV  1 group  2 entry id  3 name  4 how long the letter is kept (s)  5 as drop's fourth
 -- Reply 'retried' | 'gone' the entry stands no more, and so the letter stays | 'missing' no letter
 -- Cost  12 us. The error NOGROUP leaves everything as it was.
 local function retry(keys, args)
     local group, entry_id, name = unpack(args)
     local letter = redis.call('HGET', keys[1], name) or redis.call('HGET', keys[3], name)
     if not letter then return 'missing' end
-    if #redis.call('XRANGE', keys[6], entry_id, entry_id) == 0 then return 'gone' end
-    redis.call('XCLAIM', keys[6], group, 'retry', 0, entry_id, 'IDLE', RETRIED_IDLE_MS,
+    if #redis.call('XRANGE', keys[7], entry_id, entry_id) == 0 then return 'gone' end
+    redis.call('XCLAIM', keys[7], group, 'retry', 0, entry_id, 'IDLE', RETRIED_IDLE_MS,
                'RETRYCOUNT', 0, 'FORCE', 'JUSTID')
-    redis.call('SET', keys[5], letter, 'EX', args[4])
+    redis.call('SET', keys[6], letter, 'EX', args[4])
     redis.call('HDEL', keys[1], name)
     redis.call('ZREM', keys[2], name)
     redis.call('HDEL', keys[3], name)
     redis.call('ZREM', keys[4], name)
+    redis.call('ZREM', keys[5], args[5])
     return 'retried'
 end
 
 -- drop: move a letter from the dead to the dropped, if it is still the one that was looked at.
--- KEYS  1 the dead  2 their order  3 the dropped  4 their order
+-- KEYS  1 the dead  2 their order  3 the dropped  4 their order  5 notices to keep
 -- ARGV  1 name  2 the letter as it was read  3 the same with who dropped it and why
+--       4 'position role' of the notice to keep, or ''
 -- Reply 'dropped' | 'changed' it is another by now, or none. Cost 6 us.
 local function drop(keys, args)
     local name = args[1]
@@ -55,6 +57,7 @@ local function drop(keys, args)
     redis.call('ZADD', keys[4], 0, name)
     redis.call('HDEL', keys[1], name)
     redis.call('ZREM', keys[2], name)
+    if args[4] ~= '' then redis.call('ZADD', keys[5], 0, args[4]) end
     return 'dropped'
 end
 

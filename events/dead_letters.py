@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple, Self
 import msgspec
 from redis.exceptions import ResponseError
 
+from events.catalogue import BY_TAG
+from events.entries import TYPE
 from events.ids import Address, Position
 from events.log import stream_key
 from runtime.functions import Client, Functions
@@ -38,8 +40,17 @@ class Undelivered(NamedTuple):
     @property
     def name(self) -> str:
         """Its letter's name; names sort by role, topic and position."""
+        return f"{self.role} {self.topic} {self.sortable}"
+
+    @property
+    def notice(self) -> str:
+        """What keeps its notice while it is dropped; sorts by position."""
+        return f"{self.sortable} {self.role}"
+
+    @property
+    def sortable(self) -> str:
         ms, sequence = self.position
-        return f"{self.role} {self.topic} {ms:013d}-{sequence:04d}"
+        return f"{ms:013d}-{sequence:04d}"
 
     @property
     def address(self) -> Address:
@@ -99,8 +110,8 @@ async def retry(client: Client, what: Undelivered) -> str:
     Some worker of the role takes it over within half a lease. But for "retried" nothing changes.
     """
     keys = [key for shelf in SHELVES for key in shelf_keys(shelf, what.partition)]
-    keys += [retried_key(what), _stream_of(what)]
-    arguments = [what.role, str(what.position), what.name, KEPT_SECONDS]
+    keys += [kept_key(what.partition), retried_key(what), _stream_of(what)]
+    arguments = [what.role, str(what.position), what.name, KEPT_SECONDS, what.notice]
     try:
         return str((await FUNCTIONS.call(client, "retry", keys, arguments)).decode())
     except ResponseError as error:
@@ -110,12 +121,17 @@ async def retry(client: Client, what: Undelivered) -> str:
 
 
 async def drop(client: Client, what: Undelivered, note: Drop) -> str:
-    """Give a buried delivery up for good: "dropped", or "missing" when there is no such letter."""
-    dead, dropped = (shelf_keys(shelf, what.partition) for shelf in SHELVES)
-    while letter := await client.hget(dead[0], what.name):
-        told = _encode(msgspec.structs.replace(_decode(letter), dropped=note))
-        arguments = [what.name, letter, told]
-        reply = await FUNCTIONS.call(client, "drop", [*dead, *dropped], arguments)
+    """Give a buried delivery up: "dropped", or "missing" when there is no such letter.
+
+    Where the event hides something, its notice is kept from now on: nothing else hides it.
+    """
+    keys = [key for shelf in SHELVES for key in shelf_keys(shelf, what.partition)]
+    keys.append(kept_key(what.partition))
+    while letter := await client.hget(letters_key(DEAD, what.partition), what.name):
+        read = _decode(letter)
+        kept = what.notice if hides(read) else ""
+        told = _encode(msgspec.structs.replace(read, dropped=note))
+        reply = await FUNCTIONS.call(client, "drop", keys, [what.name, letter, told, kept])
         if reply == b"dropped":
             return "dropped"
     return "missing"
@@ -162,6 +178,17 @@ async def count(client: Client, partition: int, role: str) -> int:
     return int(await client.zlexcount(order_key(DEAD, partition), *_names(role, "")))
 
 
+def type_of(letter: Letter) -> str:
+    """The event's tag, known to this process or not."""
+    return letter.entry.get(TYPE, b"").decode(errors="replace")
+
+
+def hides(letter: Letter) -> bool:
+    """Whether the event hides, reveals or changes something that people see."""
+    kind = BY_TAG.get(type_of(letter))
+    return kind is None or kind.HIDES  # of an unknown type nobody knows
+
+
 def letters_key(shelf: Shelf, partition: int) -> str:
     """The hash of a partition's letters, by name."""
     return f"{shelf}:{{{partition}}}"
@@ -175,6 +202,11 @@ def order_key(shelf: Shelf, partition: int) -> str:
 def shelf_keys(shelf: Shelf, partition: int) -> tuple[str, str]:
     """Both, which only ever change together."""
     return letters_key(shelf, partition), order_key(shelf, partition)
+
+
+def kept_key(partition: int) -> str:
+    """The positions of notices that outlive all others, because what they tell was dropped."""
+    return f"kept_notices:{{{partition}}}"
 
 
 def retried_key(what: Undelivered) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from redis.exceptions import ResponseError
 
-from events.dead_letters import count, order_key
+from events.dead_letters import count, kept_key, order_key
 from events.ids import Position
 from events.log import FUNCTIONS, Log, stream_key
 from runtime import metrics
@@ -71,11 +71,12 @@ async def trim_applied(log: Log, trimmed: str, roles: Mapping[str, Iterable[str]
 
     A notice stands in for a row until the row is written: it outlives any backlog, and a burial.
     One step a partition: between looking and dropping, a letter could become an entry again. Groups
-    that this process does not know of, of a newer version perhaps, count as well.
+    that this process does not know of, of a newer version perhaps, count as well. The notice of
+    what was dropped is kept for as long as that may still be retried; it holds up no other.
     """
     pairs = [(role, topic) for role, topics in roles.items() for topic in topics]
     for partition in range(log.partitions):
-        keys = [stream_key(trimmed, partition), order_key("dead", partition)]
+        keys = [stream_key(trimmed, partition), order_key("dead", partition), kept_key(partition)]
         keys += [stream_key(topic, partition) for _, topic in pairs]
         names = [name for pair in pairs for name in pair]
         await FUNCTIONS.call(log.client, "trim", keys, [KEPT_SECONDS * 1000, *names])

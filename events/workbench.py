@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import NamedTuple
 
-from events.catalogue import BY_TAG
 from events.dead_letters import (
     DEAD,
     Drop,
@@ -20,8 +19,8 @@ from events.dead_letters import (
     letters,
     letters_of,
     retry,
+    type_of,
 )
-from events.entries import TYPE
 from events.ids import Address, Position, position_of, shard_of
 from events.log import Log
 
@@ -92,7 +91,9 @@ async def select(log: Log, wanted: Wanted) -> AsyncIterator[Standing]:
 
 async def find(log: Log, named: Named) -> list[tuple[Shelf, Standing]]:
     """The letters of one event, buried or dropped: one for each role that could not do it."""
-    partition = named.shard_or_partition % log.partitions
+    partition = named.shard_or_partition
+    if not named.topic:  # an id tells the shard
+        partition %= log.partitions
     return await letters_of(
         log.client,
         [
@@ -123,17 +124,6 @@ async def drop_each(
 
     async for decided in _each(chosen, decide):
         yield decided
-
-
-def type_of(letter: Letter) -> str:
-    """The event's tag, known to this process or not."""
-    return letter.entry.get(TYPE, b"").decode(errors="replace")
-
-
-def hides(letter: Letter) -> bool:
-    """Whether the event hides, reveals or changes something that people see."""
-    kind = BY_TAG.get(type_of(letter))
-    return kind is not None and kind.HIDES
 
 
 async def _each(

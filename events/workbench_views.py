@@ -9,11 +9,10 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 
 from events import codec, sealing
-from events.dead_letters import Failure, Letter, Undelivered
+from events.dead_letters import Failure, Letter, Undelivered, hides, type_of
 from events.entries import CAUSE, PAYLOAD, REQUEST, SEALED, TIME, actor_of
 from events.ids import make_id, shard_of
 from events.log import Log
-from events.workbench import hides, type_of
 
 COLUMNS = ("letter", "type", "event", "buried", "times", "tries", "reason")
 

@@ -5,13 +5,14 @@ import pytest
 
 from events.accounts import AccountRegistered
 from events.consumer import Limits, Reader
-from events.dead_letters import DEAD, letters_key
+from events.dead_letters import DEAD, Undelivered, letters, letters_key, order_key
 from events.ids import shard_of
 from events.log import Log, stream_key
 from events.posts import PostDeleted
 from runtime.connections import open_blocking_log
 
 LIMITS = Limits(batch=100, in_flight=400, lease_seconds=0.2, attempts=3)
+ONCE = Limits(batch=100, in_flight=400, lease_seconds=0.2, attempts=1)
 
 
 class Clock:
@@ -22,6 +23,21 @@ class Clock:
 
     def __call__(self):
         return self.now
+
+
+class Trouble:
+    """A handler that fails until it is mended."""
+
+    def __init__(self):
+        self.mended = False
+        self.seen = []
+
+    async def __call__(self, _site, batch):
+        if not self.mended:
+            message = "no luck"
+            raise ValueError(message)
+        self.seen.extend(delivery.event.post_id for delivery in batch)
+        return ()
 
 
 @pytest.fixture
@@ -116,3 +132,48 @@ def recording():
 def new_clock():
     """Make a clock that only the test moves: `clock.now += seconds`."""
     return Clock
+
+
+@pytest.fixture
+def trouble():
+    return Trouble()
+
+
+@pytest.fixture
+def drain(reader, trouble, new_clock):
+    """Let a reader of Ada's posts attempt everything there is, long after any wait."""
+
+    async def drain(name="one"):
+        clock = new_clock()
+        one = reader(trouble, name, clock, ONCE)
+        for _ in range(8):
+            await one.step()
+            clock.now += 1_000
+
+    return drain
+
+
+@pytest.fixture
+def buried(delete, drain, ada):
+    """One deletion, buried."""
+
+    async def make():
+        [appended] = await delete(7)
+        await drain()
+        return Undelivered("posts", "posts", shard_of(ada) % 8, appended.position)
+
+    return make
+
+
+@pytest.fixture
+def standing(log_client, ada):
+    """What stands on a shelf of Ada's partition, and that its order agrees with it."""
+
+    async def read(shelf=DEAD):
+        partition = shard_of(ada) % 8
+        found = [each async for each in letters(log_client, partition, shelf=shelf)]
+        names = await log_client.zrange(order_key(shelf, partition), 0, -1)
+        assert sorted(names) == sorted(await log_client.hkeys(letters_key(shelf, partition)))
+        return found
+
+    return read
