@@ -159,3 +159,32 @@ async def test_a_running_reader_drains_when_told_to_stop(reader, delete, pending
     await asyncio.wait_for(running, 5)
 
     assert (seen, await pending()) == ([1, 2], 0)
+
+
+async def test_the_next_life_goes_on_where_a_drained_one_ended(reader, delete, pending):
+    """Told to stop within a backlog, a reader ends its batch; all the rest is found at once."""
+    seen, stopping, entered = [], asyncio.Event(), asyncio.Event()
+
+    async def slow(_site, batch):
+        entered.set()
+        await stopping.wait()
+        seen.extend(delivery.event.post_id for delivery in batch)
+        return [each for each in batch if each.event.post_id == 2]
+
+    await delete(*range(1, 8))
+    limits = Limits(batch=3, in_flight=9, lease_seconds=60, attempts=ATTEMPTS)
+    running = asyncio.create_task(reader(slow, limits=limits).run(stopping))
+    await entered.wait()
+    stopping.set()
+    await asyncio.wait_for(running, 5)
+    assert (seen, await pending()) == ([1, 2, 3], 1)
+
+    seen.clear()
+
+    async def note(_site, batch):
+        seen.extend(delivery.event.post_id for delivery in batch)
+        return ()
+
+    again = reader(note, limits=limits)
+    assert [await again.step() for _ in range(4)] == [1, 3, 1, 0]
+    assert (seen, await pending()) == ([2, 4, 5, 6, 7], 0)
