@@ -65,6 +65,10 @@ class Proxy:
         self._delay_seconds = 0.0
         self._cuts_next = False
         self._passing.set()
+        await self.reopen()
+
+    async def reopen(self):
+        """End a refusal, and that alone."""
         if self._server is None:
             await self._open_listener()
 
