@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import os
 import sys
 from contextlib import aclosing
@@ -27,16 +28,7 @@ Exit status: 0 all done, 1 some could not be done, 2 the command or a setting is
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m events",
-        description=__doc__.partition(": ")[2],
-        epilog=SETTINGS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    groups = parser.add_subparsers(metavar="GROUP", required=True)
-    for each in GROUPS:
-        each.declare(groups, epilog=SETTINGS)
-    arguments = parser.parse_args()
+    arguments = parser().parse_args()
     try:
         return asyncio.run(carry_out(load(os.environ), arguments))
     except SettingsError as error:
@@ -50,6 +42,19 @@ def main() -> int:
         return 1
 
 
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m events",
+        description=__doc__.partition(": ")[2],
+        epilog=SETTINGS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    groups = made.add_subparsers(metavar="GROUP", required=True)
+    for each in GROUPS:
+        each.declare(groups, epilog=SETTINGS)
+    return made
+
+
 async def carry_out(settings: Settings, arguments: argparse.Namespace) -> int:
     """Run the command that was parsed; its lines as they come."""
     failed = False
@@ -60,7 +65,8 @@ async def carry_out(settings: Settings, arguments: argparse.Namespace) -> int:
             async with aclosing(arguments.run(log, arguments)) as lines:
                 async for line in lines:
                     failed |= line.failed
-                    print(line.text, file=sys.stderr if line.aside else sys.stdout, flush=True)
+                    stream = sys.stderr if line.aside else sys.stdout
+                    print(printable(line.text), file=stream, flush=True)
     except HeliographError as error:
         complain(error.detail or error.code)
         return 1
@@ -70,6 +76,11 @@ async def carry_out(settings: Settings, arguments: argparse.Namespace) -> int:
         complain(f"The log does not answer as it should ({error}). What was told is done.")
         return 1
     return int(failed)
+
+
+def printable(text: str) -> str:
+    """Clients have a say in what is printed: nothing of it may speak to the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def complain(sentence: str) -> None:
