@@ -53,24 +53,23 @@ local function append(keys, args)
     end
     local position = string.format('%.0f-%d', ms, sequence)
 
-    -- The server takes nothing back when a call fails half-way: whatever may still refuse comes
-    -- before the entry, and the notice, whose stream may be ahead of the head, is taken back here.
+    -- The server takes nothing back when a call fails half-way: whatever can refuse is asked first.
+    -- A stream that is ahead of the head, as after half a restore, would refuse the position.
+    if args[5] == '1' and #redis.call('XRANGE', keys[4], position, '+', 'COUNT', 1) > 0 then
+        return redis.error_reply('HEAD is behind ' .. keys[4])
+    end
     if args[7] ~= '' then redis.call('HLEN', keys[6]) end
     if args[9] ~= '' then redis.call('ZCARD', keys[7]) end
     local entry = {'after', known[2] or '0-0'}
     for i = 11, #args do entry[#entry + 1] = args[i] end
-    if args[5] == '1' then
-        redis.call('XADD', keys[4], position, 'topic', args[1], unpack(entry))
-    end
-    local added = redis.pcall('XADD', keys[2], position, unpack(entry))
-    if type(added) == 'table' and added.err then
-        if args[5] == '1' then redis.call('XDEL', keys[4], position) end
-        return added
-    end
+    redis.call('XADD', keys[2], position, unpack(entry))
 
     -- Nothing below may fail: types were looked at, and memory was checked at the call.
     redis.call('HSET', keys[1], 'head', position, args[1], position)
     redis.call('SET', keys[3], args[1] .. ' ' .. position .. ' ' .. args[3], 'EX', args[4])
+    if args[5] == '1' then
+        redis.call('XADD', keys[4], position, 'topic', args[1], unpack(entry))
+    end
     if args[6] ~= '' then redis.call('HSET', keys[5], args[6], position) end
     if args[7] ~= '' then redis.call('HSET', keys[6], position, args[7]) end
     if args[9] ~= '' then
