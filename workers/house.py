@@ -1,4 +1,4 @@
-"""What a worker process does beside its readers: publish lag, trim what is done, sweep staging.
+"""What a worker process does beside its readers: publish lag, trim, retire consumers, sweep.
 
 Any process may do any of it at any time; doing it twice changes nothing.
 """
@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from events.claims import retire_consumers
 from events.lag import oldest_unapplied, publish_lag, trim_applied
 from events.log import Log
 from events.posts import PostSubmitted
@@ -20,17 +21,24 @@ from workers.subscriptions import SUBSCRIPTIONS, topics_of
 ROUND_SECONDS = 10.0
 SWEEP_SECONDS = 600.0
 STAGED_SECONDS = 6 * 3600.0  # far beyond the slowest upload that is still accepted
+SILENT_LEASES = 10
+LEAST_SILENT_SECONDS = 300.0  # a reader that runs is heard of in every second
 
 
-async def keep_house(site: Site | Darkroom, role: str, stopping: asyncio.Event) -> None:
+async def keep_house(
+    site: Site | Darkroom, role: str, stopping: asyncio.Event, *, lease_seconds: float
+) -> None:
     """Until told to stop; an engine that is away only postpones it."""
     roles = {each: topics_of(each) for each in SUBSCRIPTIONS}
+    silent_seconds = max(SILENT_LEASES * lease_seconds, LEAST_SILENT_SECONDS)
     sweep_at = 0.0
     while not stopping.is_set():
         try:
             await publish_lag(site.log, role, roles[role])
             await trim_applied(site.log, "notices", roles)
             await trim_applied(site.log, FanoutChunk.TOPIC, workers_of(FanoutChunk.TOPIC))
+            if retired := await retire_consumers(site.log, role, roles[role], silent_seconds):
+                log_line().info("consumers.retired", role=role, consumers=retired)
             if isinstance(site, Darkroom) and time.monotonic() >= sweep_at:
                 sweep_at = time.monotonic() + SWEEP_SECONDS
                 await sweep(site, role)

@@ -112,7 +112,8 @@ async def work(
         open_blocking_log(settings, connections=streams) as blocking,
         asyncio.TaskGroup() as tasks,
     ):
-        tasks.create_task(keep_house(site, role, stopping), name=f"{role} house")
+        house = keep_house(site, role, stopping, lease_seconds=settings.lease_seconds)
+        tasks.create_task(house, name=f"{role} house")
         for reader in readers_of(role, settings, site, blocking, number=number, may_read=may_read):
             tasks.create_task(reader.run(stopping), name=f"{role} {reader.claims.stream}")
 
