@@ -50,7 +50,7 @@ class Log:
         self.keyring = sealing.Keyring(secret)
         self._digest_key = derive(secret, "idempotency")
         self._append = RoundTrip(client, FUNCTIONS, replicas=replicas)
-        self.reach = self._append.reach
+        self.reach, self.ask = self._append.reach, self._append.ask
 
     async def append(
         self,
@@ -134,7 +134,7 @@ class Log:
         actor = cause.actor if actor is None else actor
         partition = shard_of(actor) % self.partitions
         key = announcement_key(kind, actor, cause, part).record_key(partition)
-        record = await self._append.ask(lambda: self.client.get(key))
+        record = await self.ask(lambda: self.client.get(key))
         if record is None:
             return None
         topic, position, _ = record.decode().split(" ")
@@ -145,7 +145,7 @@ class Log:
         if address.topic not in TOPICS or not 0 <= address.partition < self.partitions:
             return None
         stream, at = stream_key(address.topic, address.partition), str(address.position)
-        entries = await self._append.ask(lambda: self.client.xrange(stream, at, at))
+        entries = await self.ask(lambda: self.client.xrange(stream, at, at))
         if not entries or entries[0][1].get(TYPE, b"").decode() not in BY_TAG:
             return None
         opened = await open_entries(self, address.topic, address.partition, entries)
@@ -156,7 +156,7 @@ class Log:
         username = username.lower()
         shard = shard_of_username(username)
         names = f"names:{{{shard % self.partitions}}}"
-        position = await self._append.ask(lambda: self.client.hget(names, username))
+        position = await self.ask(lambda: self.client.hget(names, username))
         return make_id(Position.parse(position), shard) if position else None
 
     async def wrapped_key(self, account_id: int) -> bytes | None:
@@ -173,7 +173,7 @@ class Log:
                     pipeline.hget(f"keys:{{{partition}}}", str(position_of(account_id)))
                 return list(await pipeline.execute())
 
-        return dict(zip(account_ids, await self._append.ask(found), strict=True))
+        return dict(zip(account_ids, await self.ask(found), strict=True))
 
     async def revocations(self) -> list[Revocation]:
         """Every revocation that still ends a token, over all partitions."""

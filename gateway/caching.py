@@ -5,7 +5,17 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from gateway.addresses import Addresses
-from gateway.keys import CARDS, FEEDS, LOG, NOTICES, READER, READER_REACH, SETTINGS
+from gateway.keys import (
+    CACHE,
+    CACHE_REACH,
+    CARDS,
+    FEEDS,
+    LOG,
+    NOTICES,
+    READER,
+    READER_REACH,
+    SETTINGS,
+)
 from gateway.present import WRITTEN, Written
 from gateway.pulling import PULLING, Pulling
 from gateway.visibility import HELD, Held
@@ -18,8 +28,8 @@ from stores.link import Link
 
 async def open_caching(app: web.Application) -> AsyncIterator[None]:
     """After the gate, before `hear_notices`: no notice is heard before the cards listen."""
-    cache = open_cache(app[SETTINGS])
-    cache_reach = Reach("cache-unavailable", CALL_SECONDS)
+    cache = app[CACHE] = open_cache(app[SETTINGS])
+    cache_reach = app[CACHE_REACH] = Reach("cache-unavailable", CALL_SECONDS)
     app[READER_REACH] = Reach("metadata-unavailable")
     app[CARDS] = Cards(
         cache, app[READER], cache_reach=cache_reach, database_reach=app[READER_REACH]

@@ -9,6 +9,7 @@ from runtime.settings import Settings
 
 if TYPE_CHECKING:  # stores and the log need not be loaded to name what the app carries
     from asyncpg import Pool, Record
+    from redis.asyncio import Redis
 
     from events.log import Log
     from gateway.notices import Notices
@@ -25,6 +26,8 @@ READER: web.AppKey["Pool[Record]"] = web.AppKey("reader")
 """Postgres under the role that can only read. Handlers take a connection by `metadata(request)`."""
 READER_REACH: web.AppKey["Reach"] = web.AppKey("reader_reach")
 """Whether Postgres answers: one for all who ask it, so that a request finds out at most once."""
+CACHE: web.AppKey["Redis"] = web.AppKey("cache")
+CACHE_REACH: web.AppKey["Reach"] = web.AppKey("cache_reach")
 OBJECTS: web.AppKey["Objects"] = web.AppKey("objects")
 CARDS: web.AppKey["Cards"] = web.AppKey("cards")
 FEEDS: web.AppKey["Feeds"] = web.AppKey("feeds")

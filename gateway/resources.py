@@ -19,6 +19,7 @@ from gateway.notices import Notices
 from gateway.passwords import Passwords
 from gateway.room import open_room
 from gateway.tokens import Tokens
+from gateway.watching import watch_engines
 from runtime.connections import open_blocking_log, open_database, open_redis
 from runtime.loglines import log
 from runtime.outages import is_outage
@@ -149,5 +150,6 @@ RESOURCES = (
     open_room,
     open_caching,
     open_objects,
+    watch_engines,
     hear_notices,
 )

@@ -1,5 +1,10 @@
 """How every process connects: finite waits, no hidden repeats, nothing opened before it is used."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
 import asyncpg
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -7,6 +12,9 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 
 from runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
 
 CONNECT_SECONDS = 2
 REPLY_SECONDS = 5
@@ -65,6 +73,24 @@ async def open_database(
         command_timeout=STATEMENT_SECONDS,
         server_settings={"search_path": "heliograph", "application_name": "heliograph"},
     )
+
+
+@asynccontextmanager
+async def borrowed(
+    pool: "asyncpg.Pool[asyncpg.Record]",
+) -> AsyncIterator["PoolConnectionProxy[asyncpg.Record]"]:
+    """A connection of the pool for somebody who stops waiting, by cancelling the block.
+
+    Given back in the usual way after that, it would first wait for a stalled server to answer.
+    """
+    connection = await pool.acquire()
+    try:
+        yield connection
+    except asyncio.CancelledError:
+        connection.terminate()
+        raise
+    finally:
+        await pool.release(connection)
 
 
 async def leave_demoted(pool: asyncpg.Pool) -> None:

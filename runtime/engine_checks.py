@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from redis.asyncio import Redis
 
 from runtime.bucket import open_objects
-from runtime.connections import open_cache, open_database, open_log
+from runtime.connections import borrowed, open_cache, open_database, open_log
 from runtime.health import Check, WrongSettings
 from runtime.schema import code_version
 from runtime.settings import Settings
@@ -98,7 +98,8 @@ async def probe_database(
     wanted = code_version()
 
     async def probe() -> str:
-        found = await pool.fetchval("SELECT version FROM heliograph.schema_version")
+        async with borrowed(pool) as connection:
+            found = await connection.fetchval("SELECT version FROM heliograph.schema_version")
         if found != wanted:
             raise WrongSettings(
                 f"the database is of version {found}, this code of {wanted}: "

@@ -1,6 +1,5 @@
 """What statements run on: the pool, one of its connections, or a transaction on one."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import asyncpg
 
 from events.ids import shard_of
-from runtime.connections import CHECKOUT_SECONDS, leave_demoted
+from runtime.connections import CHECKOUT_SECONDS, borrowed, leave_demoted
 from runtime.reach import Reach
 
 if TYPE_CHECKING:
@@ -35,15 +34,8 @@ async def reading(
 
     Postgres away, stalled or full is `Unavailable`, soon. Nothing else may be waited for inside.
     """
-    async with reach.bounded():
-        connection = await pool.acquire()
-        try:
-            yield connection
-        except asyncio.CancelledError:
-            connection.terminate()  # else releasing it would wait for a stalled server
-            raise
-        finally:
-            await pool.release(connection)
+    async with reach.bounded(), borrowed(pool) as connection:
+        yield connection
 
 
 @asynccontextmanager
