@@ -5,7 +5,7 @@ import signal
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from redis.asyncio import Redis
 
 from runtime.bucket import make_bucket
@@ -21,12 +21,14 @@ UNLIMITED = {
 }
 SECRET = "a secret that only tests use, and no site ever should"
 
-# The same examples every time: CI is no place to find something new. `--hypothesis-profile=explore`
-# looks elsewhere, and further (tests/properties/exploring.py).
+# The same examples every time, for CI is no place to find something new, and no minutes spent on
+# making a failure smaller. `--hypothesis-profile=explore` does that, and looks elsewhere and further
+# (tests/properties/exploring.py).
 settings.register_profile(
     "ci",
     derandomize=True,
     print_blob=True,
+    phases=(Phase.explicit, Phase.generate),
     deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
@@ -36,7 +38,11 @@ settings.register_profile(
     ],
 )
 settings.register_profile(
-    "explore", settings.get_profile("ci"), derandomize=False, max_examples=2_000
+    "explore",
+    settings.get_profile("ci"),
+    derandomize=False,
+    phases=tuple(Phase),
+    max_examples=2_000,
 )
 settings.load_profile("ci")
 

@@ -1,0 +1,149 @@
+"""Windows judged by what was posted and followed, after every step of test_windows_model.py."""
+
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
+
+from gateway import pulling
+from gateway.keys import FEEDS
+from stores import pulls
+from stores.feeds import Feeds
+from tests.properties.turns import Slowed, SlowPool, Turns
+from tests.workers.fanning import ADA, BOB, EVE
+from workers.site import Site
+
+CAP = 10
+AUTHORS = (ADA, BOB, EVE)
+VIEWERS = (ADA + 50 * 1024, BOB + 50 * 1024)
+CHANGING = ("refresh", "begin_build", "finish_build", "floors", "merge", "hide", "unhide")
+
+author_of = st.sampled_from(AUTHORS)
+viewer_of = st.sampled_from(VIEWERS)
+
+
+class Post(NamedTuple):
+    ms: int
+    id: int
+    author: int
+
+    @property
+    def place(self):
+        return self.ms, self.id
+
+
+class Work(NamedTuple):
+    """A delivery to fan-out, or a build; and the author whose posts it moves, if just one's."""
+
+    author: int | None
+    handler: object
+    delivery: object
+
+
+class WholeWindows(Feeds):
+    """No push may cost anybody a window: what stands too low is skipped."""
+
+    async def push(self, pushes):
+        before = await self.floors(VIEWERS)
+        landed = await super().push(list(pushes))
+        after = await self.floors(VIEWERS)
+        assert [each is None for each in after] == [each is None for each in before]
+        return landed
+
+
+class Judged(RuleBasedStateMachine):
+    """Two viewers, three authors, and whatever changes windows at the same time."""
+
+    engines = None
+
+    def __init__(self):
+        super().__init__()
+        self.posts, self.deleted, self.follows = {}, set(), set()
+        self.past = []
+        self.sequence, self.moment = 0, 100
+
+    def do(self, awaitable):
+        return self.engines.loop.run_until_complete(awaitable)
+
+    @initialize(followed=st.sets(st.tuples(viewer_of, author_of), min_size=2))
+    def open(self, followed):
+        self.do(self._open())
+        for viewer, author in sorted(followed):
+            self.follow_or_leave(viewer, author)
+        for viewer in VIEWERS:
+            self.lose_and_build(viewer, lost=True, calls=99)
+        self.everything_done()
+
+    async def _open(self):
+        engines = self.engines
+        await engines.cache.flushdb()
+        await engines.database.execute(
+            "DELETE FROM posts; DELETE FROM followers; DELETE FROM following"
+        )
+        self.turns = Turns()
+        self.feeds = WholeWindows(engines.cache, engines.log, cap=CAP)
+        await self.feeds.refresh()
+        slow = Slowed(self.feeds, self.turns, "push", *CHANGING)
+        self.site = Site(log=None, database=SlowPool(engines.database, self.turns), feeds=slow)
+        self.app = {FEEDS: slow}
+        engines.turns = self.turns
+
+    def teardown(self):
+        if hasattr(self, "turns"):
+            self.everything_done()
+
+    def everything_done(self):
+        """When all have ended, nobody is busy: every window is exactly what it should be."""
+        while self.turns:
+            self.do(self.turns.advance(0, 99))
+        self.whoever_reads_sees_everything_once()
+
+    # What must hold at any time, of authors about whom nothing is going on just now.
+
+    @invariant()
+    def whoever_reads_sees_everything_once(self):
+        if not hasattr(self, "turns"):
+            return
+        busy = {work.author for work in self.turns.subjects()}
+        for viewer in VIEWERS:
+            window = self.do(self.feeds.skeleton(viewer, None, 1_000))
+            if window is None:
+                continue
+            assert window.entries == sorted(set(window.entries), reverse=True)
+            assert all(ms > window.floor for ms, _ in window.entries)
+            assert len(window.entries) <= CAP + CAP // 10
+            assert self.do(self.page_by_page(viewer, 3)) == window.entries
+            below = self.do(
+                pulls.feed_pull(self.engines.database, viewer, (window.floor + 1, 0), 1_000)
+            )
+            read = [self.posts[post_id] for _, post_id in window.entries]
+            read = [each for each in read if each.author not in window.hidden]
+            read += [self.posts[post_id] for _, post_id, _ in below]
+            shown = [each.place for each in read if each.author not in busy]
+            assert self.alive(shown) == self.due_to(viewer, busy)
+
+    async def page_by_page(self, viewer, size):
+        seen, before = [], None
+        while page := (await self.feeds.skeleton(viewer, before, size)).entries:
+            seen += page
+            before = page[-1]
+        return seen
+
+    def due_to(self, viewer, busy):
+        followed = {author for each, author in self.follows if each == viewer} - busy
+        theirs = [post.place for post in self.posts.values() if post.author in followed]
+        return self.alive(sorted(theirs, reverse=True))
+
+    def alive(self, places):
+        return [place for place in places if place[1] not in self.deleted]
+
+    def begin(self, work, calls=0):
+        self.do(self.turns.start(self._done(work), work, calls))
+
+    async def _done(self, work):
+        if work.handler is None:
+            await pulling.read_and_keep(self.app, work.delivery)
+            return
+        left = await work.handler(self.site, [work.delivery])
+        assert not left
+        self.past.append(work)
