@@ -148,7 +148,7 @@ class Member:
         """A few KB; now and then the bytes of an earlier one, of anybody's."""
         if self.photos and self.dice.random() < 0.15:
             return self.dice.choice(self.photos)
-        photo = picture(self.dice, self.dice.choice((None, f"of {self.username}")))
+        photo = picture(self.dice)
         self.photos.append(photo)
         return photo
 
@@ -184,15 +184,15 @@ class Member:
             await self.do("unfollow", ("DELETE", path, {}, False), other=other)
 
 
-def picture(dice, comment=None):
-    """A small JPEG of nobody else's colours, unless two draw the same of few."""
-    width, height = dice.randrange(48, 96), dice.randrange(48, 96)
-    colours = [tuple(dice.randrange(256) for _ in range(3)) for _ in range(2)]
-    if comment is None:  # from a small box of colours: others draw the same photo
-        width, height = 64, 48
-        colours = [(40 * dice.randrange(6), 90, 200), (200, 90, 40)]
-    image = Image.new("RGB", (width, height), colours[0])
-    image.paste(colours[1], (0, 0, width // 2, height // 2))
+def picture(dice):
+    """A small JPEG; one in five is of few colours and one size, and others draw the same."""
+    if dice.random() < 0.2:
+        size, colours = (64, 48), [(40 * dice.randrange(6), 90, 200), (200, 90, 40)]
+    else:
+        size = dice.randrange(48, 96), dice.randrange(48, 96)
+        colours = [tuple(dice.randrange(256) for _ in range(3)) for _ in range(2)]
+    image = Image.new("RGB", size, colours[0])
+    image.paste(colours[1], (0, 0, size[0] // 2, size[1] // 2))
     written = BytesIO()
     image.save(written, "JPEG", quality=85)
     return written.getvalue()
