@@ -1,5 +1,5 @@
 -- Heliograph's tables: what the events of the log add up to. Every row can be built again from them.
--- version: 1
+-- version: 2
 --
 -- Every table starts with `shard`, the home of the account that owns the row, checked against the
 -- id's own bits: ids are `40 ms since 2026 | 13 shard | 10 sequence`, so that rows of one owner
@@ -11,7 +11,7 @@ CREATE SCHEMA heliograph;
 SET LOCAL search_path TO heliograph;
 
 CREATE TABLE schema_version (version integer NOT NULL);
-INSERT INTO schema_version VALUES (1);
+INSERT INTO schema_version VALUES (2);
 
 CREATE FUNCTION shard_of(id bigint) RETURNS smallint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -69,6 +69,22 @@ CREATE INDEX posts_of_author ON posts (shard, author_id, published_ms DESC, id D
     WHERE state = 21;
 
 
+-- Which photos published posts show, by the digest of the uploaded bytes, which are stored once
+-- whoever shares them. A function of the post's row, written in the same transaction: a post has
+-- references while it is published, none before and none after. The collector asks whether
+-- anybody references a photo, and whether an erased post showed it (docs/decisions/0008).
+CREATE TABLE photo_references (
+    shard    smallint NOT NULL CHECK (shard = shard_of(post_id)),
+    post_id  bigint   NOT NULL,
+    sha256   bytea    NOT NULL,
+    PRIMARY KEY (shard, post_id, sha256),
+    FOREIGN KEY (shard, post_id) REFERENCES posts ON DELETE CASCADE
+);
+
+CREATE INDEX references_to_photo ON photo_references (sha256);
+CREATE INDEX photos_of_erased ON posts USING gin (photos jsonb_path_ops) WHERE state = 40;
+
+
 -- Who follows whom, once for each side, so that both lists are one shard's business.
 -- Two registers: the follower's wish and the followee's verdict, which names the wish it answers.
 -- They come from different partitions and are never compared with each other.
@@ -120,4 +136,31 @@ CREATE TABLE vault.account_keys (
     account_id  bigint   NOT NULL,
     wrapped     bytea    NOT NULL,
     PRIMARY KEY (shard, account_id)
+);
+
+
+-- What lies in the bucket, a row for each photo, as the collector last found it. It stands apart
+-- from the schema that a rebuild swaps: no event tells of it, only the bucket does. The shard is
+-- the photo's own, the first 13 bits of its digest.
+CREATE SCHEMA storage;
+CREATE TABLE storage.ledger (
+    shard       smallint    NOT NULL
+                CHECK (shard = get_byte(sha256, 0) << 5 | get_byte(sha256, 1) >> 3),
+    sha256      bytea       NOT NULL CHECK (octet_length(sha256) = 32),
+    objects     integer     NOT NULL,           -- original, renditions and manifests
+    bytes       bigint      NOT NULL,           -- of all of them
+    first_seen  timestamptz NOT NULL DEFAULT now(),
+    marked_at   timestamptz,                    -- in quarantine since
+    why         text,                           -- unreferenced, erased, or being swept
+    kept_until  timestamptz,                    -- an operator took it out of quarantine
+    PRIMARY KEY (shard, sha256)
+);
+
+-- One row for each pass over the bucket that came to its end.
+CREATE TABLE storage.passes (
+    ended_at        timestamptz NOT NULL PRIMARY KEY,
+    photos          bigint      NOT NULL,
+    bytes           bigint      NOT NULL,
+    quarantined     bigint      NOT NULL,       -- bytes
+    swept           bigint      NOT NULL        -- bytes
 );

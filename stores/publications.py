@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from stores.database import Database, columns, shards_of
+from stores.photo_references import write_references
 from stores.posts import PostState
 from stores.profiles import Moves
 
@@ -94,6 +95,7 @@ async def write_publications(db: Database, publications: Sequence[Publication]) 
         versions,
         photos,
     )
+    await write_references(db, ids)
     return [_move(row["author_id"], row["old_state"], row["new_state"]) for row in rows]
 
 
@@ -161,6 +163,7 @@ async def write_deletions(db: Database, post_ids: Sequence[int]) -> list[Moves]:
         shards_of(post_ids),
         list(post_ids),
     )
+    await write_references(db, post_ids)
     return [_move(row["author_id"], row["old_state"], row["new_state"]) for row in rows]
 
 

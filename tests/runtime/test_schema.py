@@ -4,6 +4,7 @@ import subprocess
 from contextlib import asynccontextmanager
 
 import asyncpg
+import msgspec
 import pytest
 
 from runtime.engines import postgres
@@ -75,6 +76,36 @@ async def test_every_older_site_comes_up_the_same(engines):
                 await bring_up(upgraded, older)
                 await bring_up(upgraded)
                 assert catalogue(fresh) == catalogue(upgraded), older.name
+
+
+async def test_posts_of_an_older_site_keep_their_photos_referenced(engines):
+    """Whatever a site published before references were kept is referenced once it is upgraded."""
+    shown, gone = bytes(32), b"g" * 32
+    ada = 1 << 10
+    rows = [
+        (ada + number, state, msgspec.json.encode([{"sha256": each.hex()} for each in photos]))
+        for number, (state, photos) in enumerate([(21, [shown, shown]), (30, [gone]), (10, [])], 1)
+    ]
+    async with scratch(engines, "older") as url:
+        await bring_up(url, MIGRATIONS / "older" / "0001.sql")
+        site = await asyncpg.connect(url, server_settings={"search_path": "heliograph"})
+        try:
+            await site.execute(
+                "INSERT INTO accounts (shard, id, username, display_name, display_name_version, "
+                "password_hash, password_version) VALUES (1, $1, 'ada', 'Ada', 1, '-', 1)",
+                ada,
+            )
+            await site.executemany(
+                "INSERT INTO posts (shard, id, author_id, state, photos) "
+                "VALUES (1, $1, 1 << 10, $2, $3)",
+                [(post_id, state, photos.decode()) for post_id, state, photos in rows],
+            )
+            await bring_up(url)
+
+            references = await site.fetch("SELECT post_id, sha256 FROM photo_references")
+        finally:
+            await site.close()
+    assert [tuple(each) for each in references] == [(rows[0][0], shown)]
 
 
 async def test_a_newer_site_is_refused_and_left_alone(engines, tmp_path):

@@ -29,7 +29,7 @@ from workers.posts import delete_posts, publish_posts, reject_posts, submit_post
 from workers.site import Site
 
 PARTITIONS = 8
-TABLES = ("accounts", "posts", "following", "followers")
+TABLES = ("accounts", "posts", "photo_references", "following", "followers")
 HANDLERS = (
     # Nothing comes in a helpful order: a door is opened before the register says so.
     (ProfileEdited, open_doors),
