@@ -13,9 +13,8 @@ from aiohttp import web
 
 from gateway.answers import degrade
 from gateway.clients import address_of
-from gateway.keys import SETTINGS, viewer_of
+from gateway.keys import CACHE, CACHE_REACH, SETTINGS, viewer_of
 from gateway.routing import LimitName
-from runtime.connections import open_cache
 from runtime.errors import TooMany
 from runtime.secrets import derive
 from runtime.settings import Settings
@@ -64,13 +63,11 @@ LEFT: web.RequestKey[Left] = web.RequestKey("left", Left)
 
 
 async def open_limits(app: web.Application) -> AsyncIterator[None]:
-    """A connection of their own: what hangs there delays no feed."""
-    cache = open_cache(app[SETTINGS], connections=2)
-    rates = Rates(cache)
+    """After `open_caching`."""
+    rates = Rates(app[CACHE], app[CACHE_REACH])
     app[LIMITS] = Limits(app[SETTINGS], rates)
     yield
     rates.close()
-    await cache.aclose()
 
 
 async def charge(request: web.Request, name: LimitName) -> None:

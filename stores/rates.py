@@ -59,16 +59,17 @@ class Taken(NamedTuple):
 class Rates:
     """Allowances in the cache, and in this process's memory. `close` ends the connection."""
 
-    def __init__(self, cache: Redis) -> None:
+    def __init__(self, cache: Redis, reach: Reach) -> None:
+        """`reach`: of the cache, shared by all who ask it."""
         self._cache = cache
         self._link = Link(cache, CALL_SECONDS)
-        self._reach = Reach("cache-unavailable", CALL_SECONDS)
+        self._reach = reach
         self._whole: Lru[str | int, int] = Lru(REMEMBERED_BYTES)
 
     async def take(self, *allowances: Allowance) -> Taken:
         """Take one of each, whichever gateway asks; the keys of a call share a {hash tag}."""
         try:
-            async with self._reach.bounded():
+            async with self._reach.bounded(CALL_SECONDS):
                 granted, *numbers = await self._ask(allowances)
         except (Unavailable, ResponseError):
             # An answer that refuses, too: a replica, or one that is full.

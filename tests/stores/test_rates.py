@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from runtime.reach import Reach
 from stores.rates import SECOND, Allowance, Rates
 
 DAY = 86_400
@@ -11,7 +12,7 @@ DAY = 86_400
 
 @pytest.fixture
 def rates(cache_client):
-    rates = Rates(cache_client)
+    rates = Rates(cache_client, Reach("cache-unavailable"))
     yield rates
     rates.close()
 
@@ -135,7 +136,7 @@ async def test_a_cache_that_refuses_decides_nothing(rates, cache_client):
 def test_memory_is_bounded(cache_client, monkeypatch):
     """A crowd of addresses is forgotten rather than kept."""
     monkeypatch.setattr("stores.rates.REMEMBERED_BYTES", 100_000)
-    rates = Rates(cache_client)
+    rates = Rates(cache_client, Reach("cache-unavailable"))
     for number in range(2_000):
         rates.take_here(Allowance(number, 1, DAY))
 
