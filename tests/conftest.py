@@ -88,7 +88,8 @@ async def clean_site(engines):
     try:
         tables = await connection.fetch(
             "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables "
-            "WHERE schemaname IN ('heliograph', 'vault') AND tablename <> 'schema_version'"
+            "WHERE schemaname IN ('heliograph', 'vault', 'storage') "
+            "AND tablename <> 'schema_version'"
         )
         await connection.execute(f"TRUNCATE {', '.join(row['name'] for row in tables)}")
     finally:
