@@ -71,7 +71,7 @@ async def carry_out(settings: Settings, arguments: argparse.Namespace) -> int:
         complain(error.detail or error.code)
         return 1
     except Exception as error:
-        if not is_outage(error):
+        if isinstance(error, BrokenPipeError) or not is_outage(error):
             raise
         complain(f"The log does not answer as it should ({error}). What was told is done.")
         return 1

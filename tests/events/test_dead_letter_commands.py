@@ -1,9 +1,6 @@
 """The workbench as an operator has it: what is printed, and what the exit status says."""
 
-import asyncio
 import json
-import os
-import sys
 
 import pytest
 
@@ -13,7 +10,7 @@ from events.claims import ensure_group
 from events.dead_letters import DEAD, DROPPED, Letter, Undelivered, bury
 from events.ids import Position, shard_of
 from events.log import stream_key
-from runtime.settings import Secret, variable
+from runtime.settings import Secret
 
 
 @pytest.fixture
@@ -45,45 +42,6 @@ def bury_entry(log_client):
         return what
 
     return make
-
-
-async def test_an_operator_finds_mends_and_retries(buried, settings, trouble, drain, standing):
-    """The commands as they are typed, in a process of their own: list, show, retry."""
-    what = await buried()
-    environ = {
-        variable(name): getattr(settings, name)
-        for name in ("log_url", "cache_url", "database_url", "database_reader_url", "objects_url")
-    }
-    environ |= {"HELIOGRAPH_SECRET": settings.secret.reveal(), "PATH": os.environ["PATH"]}
-
-    async def call(*arguments):
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "events", "dead-letters", *arguments),
-            env=environ,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        return process.returncode, out.decode(), err.decode()
-
-    name = f"posts:{what.address}"
-    status, out, _ = await call("list", "--json", "--type", "PostDeleted")
-    listed = json.loads(out)
-    assert (status, listed["letter"], listed["hides"]) == (0, name, True)
-    status, out, _ = await call("show", listed["event"])
-    assert status == 0
-    assert '"post_id": 7' in out
-    assert "ValueError: no luck" in out
-    assert "Traceback" in out
-    trouble.mended = True
-    assert (await call("retry", name))[:2] == (0, f"{name}  post.deleted  retried\n")
-    await drain()
-    assert (trouble.seen, await standing()) == ([7], [])
-    environ.pop("HELIOGRAPH_LOG_URL")
-    status, out, err = await call("list")
-    assert (status, out) == (2, "")
-    assert err.startswith("HELIOGRAPH_LOG_URL wants")
-    assert "runtime env" in err
 
 
 async def test_a_list_is_a_table_or_json_lines(buried, run, ada):

@@ -1,7 +1,9 @@
 """Burying, retrying and dropping, over a real stream and real readers."""
 
 import asyncio
+import time
 
+from events.consumer import Limits
 from events.dead_letters import (
     DEAD,
     DROPPED,
@@ -18,6 +20,7 @@ from events.ids import shard_of
 from events.log import stream_key
 from events.status import status_of
 
+BRISK = Limits(batch=100, in_flight=400, lease_seconds=0.5, attempts=1)
 NOTE = Drop(who="grace", why="a load test", dropped_ms=1)
 
 
@@ -34,6 +37,23 @@ async def test_a_retried_delivery_is_done_once_when_its_cause_is_mended(
 
     assert (trouble.seen, await standing(), await pending()) == ([7], [], 0)
     assert (await status_of(log, what.address)).state == "applied"
+
+
+async def test_a_running_worker_takes_a_retried_delivery_over(buried, reader, log_client):
+    """Nobody has to be told or started: the next look at what dead consumers left finds it."""
+    what = await buried()
+    stopping, done = asyncio.Event(), asyncio.Event()
+
+    async def handle(_site, batch):
+        done.set()
+        return ()
+
+    running = asyncio.create_task(reader(handle, "two", time.monotonic, BRISK).run(stopping))
+    await retry(log_client, what)
+    async with asyncio.timeout(10):
+        await done.wait()
+    stopping.set()
+    await running
 
 
 async def test_attempts_count_from_zero_after_a_retry(
