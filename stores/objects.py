@@ -31,7 +31,6 @@ MAX_PHOTO_BYTES = 25 * 1024 * 1024
 MAX_SMALL_BYTES = 1024 * 1024
 UPLOAD_MARGIN = timedelta(hours=1)  # staged is a photo before its post is recorded
 
-_ALIVE_SECONDS = 1.5
 _ALIVE_KEPT_SECONDS = 1.0
 _DELETES = 16
 
@@ -83,9 +82,9 @@ class Objects:
     """The bucket behind `http://key:secret@host:port/bucket`; one of these a process.
 
     Every operation raises `Unavailable("objects-unavailable")` when storage is down: at once when
-    it refuses, within 1.5 s when nothing takes the call, within 20 s when it falls silent, to which
-    an upload adds half a second a MiB. Uploads take turns; those that wait for one when storage
-    falls silent are told together with those they wait for.
+    it refuses, within 2 s when it is silent. An upload that it is only slow to take has 20 s, and
+    half a second a MiB. Uploads take turns; those that wait for one when storage falls silent are
+    told together with those they wait for.
     """
 
     def __init__(self, url: str, *, spool: Path | None = None, connections: int = 128) -> None:
@@ -116,11 +115,7 @@ class Objects:
         """Whether storage answers; asked at most once a second, never takes over 1.5 s."""
         async with self._asking:
             if time.monotonic() - self._answered > _ALIVE_KEPT_SECONDS:
-                try:
-                    async with asyncio.timeout(_ALIVE_SECONDS), self._bucket.sent("HEAD", ""):
-                        self._was_alive = True
-                except (TimeoutError, NotFound, Unavailable):
-                    self._was_alive = False
+                self._was_alive = await self._bucket.answers()
                 self._answered = time.monotonic()
             return self._was_alive
 

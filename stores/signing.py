@@ -5,7 +5,7 @@ An address is signed in 0.2 ms of CPU; a call of the full S3 client takes 2.
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -31,6 +31,11 @@ PIECE_BYTES = 64 * 1024
 
 _SIGNED_SECONDS = 900
 _CONNECT_SECONDS = 1.5
+# No request waits longer than 2 s on a dead engine. Storage that is busy with an upload may be
+# silent for longer: then it is asked for a sign of life, which has to come within this time.
+_ANSWER_SECONDS = 1.8
+_ALIVE_SECONDS = 1.5
+_UNEASY_SECONDS = 0.3
 _SILENCE_SECONDS = 20
 _SLOWEST_BYTES_PER_SECOND = 2 * 1024 * 1024
 _ATTEMPTS = 2  # every request may be repeated: keys are random or named for their content
@@ -56,6 +61,7 @@ class SignedBucket:
         self._uploading = asyncio.Semaphore(_UPLOADS)
         self._silent_at = float("-inf")
         """When a request last had no answer, while none has had one since."""
+        self._asking: asyncio.Task[bool] | None = None
 
     async def __aenter__(self) -> Self:
         self._session = ClientSession(
@@ -71,6 +77,9 @@ class SignedBucket:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            await asyncio.gather(self._asking, return_exceptions=True)
         await self._session.close()
 
     async def put(self, key: str, headers: Mapping[str, str], body: Body, size_bytes: int) -> None:
@@ -85,6 +94,19 @@ class SignedBucket:
                 raise unavailable("Object storage did not answer a moment ago.")
             async with self.sent("PUT", key, headers, body, size_bytes):
                 pass
+
+    async def answers(self) -> bool:
+        """Whether storage answers now, within 1.5 s; one question for all who ask meanwhile."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._answers(), name="objects.answers")
+        return await asyncio.shield(self._asking)
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(_ALIVE_SECONDS), self.sent("HEAD", ""):
+                return True
+        except (TimeoutError, NotFound, Unavailable):
+            return False
 
     @asynccontextmanager
     async def sent(
@@ -137,24 +159,60 @@ class SignedBucket:
         self, method: str, key: str, headers: dict[str, str], body: Body | None, size_bytes: int
     ) -> ClientResponse:
         if body is None:
-            total = None  # whoever reads may be slow
-        else:
-            headers = headers | {"Content-Length": str(size_bytes)}
-            total = _SILENCE_SECONDS + size_bytes / _SLOWEST_BYTES_PER_SECOND
-        return await self._session.request(
-            method,
-            self._signed(method, key),
-            headers=headers,
-            data=body() if body else None,
-            timeout=ClientTimeout(
-                total=total, sock_connect=_CONNECT_SECONDS, sock_read=_SILENCE_SECONDS
+            # No total: whoever reads may be slow.
+            timeout = ClientTimeout(sock_connect=_CONNECT_SECONDS, sock_read=_ANSWER_SECONDS)
+            url = self._signed(method, key)
+            return await self._session.request(method, url, headers=headers, timeout=timeout)
+        timeout = ClientTimeout(
+            total=_SILENCE_SECONDS + size_bytes / _SLOWEST_BYTES_PER_SECOND,
+            sock_connect=_CONNECT_SECONDS,
+        )
+        progress = Progress(body())
+        return await self._unless_dead(
+            progress,
+            self._session.request(
+                method,
+                self._signed(method, key),
+                headers=headers | {"Content-Length": str(size_bytes)},
+                data=progress.pieces(),
+                timeout=timeout,
             ),
         )
+
+    async def _unless_dead(
+        self, progress: "Progress", sending: Awaitable[ClientResponse]
+    ) -> ClientResponse:
+        """The answer, unless nothing moves and storage is silent to a question beside it, too."""
+        request = asyncio.ensure_future(sending)
+        try:
+            while not (await asyncio.wait({request}, timeout=_UNEASY_SECONDS))[0]:
+                moved, asking = progress.taken, asyncio.ensure_future(self.answers())
+                await asyncio.wait({request, asking}, return_when=asyncio.FIRST_COMPLETED)
+                if request.done():
+                    asking.cancel()
+                elif not asking.result() and moved == progress.taken:
+                    raise TimeoutError
+            return request.result()
+        finally:
+            request.cancel()
 
     def _signed(self, method: str, key: str) -> URL:
         request = AWSRequest(method=method, url=f"{self._root}/{quote(key)}".rstrip("/"))
         self._signer.add_auth(request)
         return URL(request.url, encoded=True)
+
+
+class Progress:
+    """A body on its way, and how many pieces of it were taken."""
+
+    def __init__(self, body: AsyncIterable[bytes]) -> None:
+        self.taken = 0
+        self._body = body
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        async for piece in self._body:
+            self.taken += 1
+            yield piece
 
 
 async def says_no_such_key(response: ClientResponse) -> bool:

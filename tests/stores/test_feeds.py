@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from events.ids import EPOCH_MS, Position, make_id
-from stores.feed_keys import both_keys, window_key
 from stores.epochs import GENERATION
+from stores.feed_keys import both_keys, window_key
 from stores.feeds import Feeds, Merge, Push
 
 NOW = EPOCH_MS + 10_000_000_000

@@ -3,12 +3,16 @@
 import asyncio
 import socket
 import time
+from urllib.parse import urlsplit
 
 import pytest
 
 from runtime.errors import Unavailable
 from stores import signing
 from stores.objects import Objects
+from tests.faults.proxy import Proxy
+
+PROMISED_SECONDS = 2
 
 
 async def one_chunk():
@@ -45,6 +49,40 @@ async def test_storage_that_is_silent_is_not_waited_for():
 
             assert not any(answers)
             assert time.monotonic() - started < 2
+
+
+async def test_an_upload_does_not_wait_for_storage_that_fell_silent():
+    """Nor does a read: nobody waits longer than two seconds for what gives no sign of life."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        async with Objects(f"http://key:secret@127.0.0.1:{port}/none") as stalled:
+            asked = (stalled.stage(one_chunk()), stalled.read("any"), stalled.exists("any"))
+            started = time.monotonic()
+            outcomes = await asyncio.gather(*asked, return_exceptions=True)
+
+            assert {type(each) for each in outcomes} == {Unavailable}
+            assert time.monotonic() - started < PROMISED_SECONDS
+
+
+async def test_an_upload_that_is_only_slow_is_kept(settings):
+    """Storage that answers others may take its time with a photo."""
+    url = urlsplit(settings.objects_url)
+    async with Proxy((url.hostname, url.port)) as slow:
+        there, here = (f"@{host}:{port}/" for host, port in (slow.upstream, slow.address))
+        async with Objects(settings.objects_url.replace(there, here)) as objects:
+            slow.delay(0.2)
+            started = time.monotonic()
+            staged = await objects.stage(chunks(16))
+            took = time.monotonic() - started
+            slow.delay(0)
+            assert len(await objects.read(staged.key)) == staged.size_bytes
+            await objects.discard([staged.key])
+    assert took > PROMISED_SECONDS, "or this shows nothing"
+
+
+async def chunks(count):
+    for _ in range(count):
+        yield bytes(60_000)
 
 
 async def test_a_crowd_does_not_wait_turn_by_turn(monkeypatch):
