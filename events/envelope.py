@@ -22,6 +22,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     TOPIC: ClassVar[str]
     HIDES: ClassVar[bool] = False
     """Whether gateways must hear of it at once, because it hides, reveals or changes a card."""
+    ANSWERS: ClassVar[str] = ""
+    """A question that each cause raises once: of all kinds that answer it, one is announced."""
 
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)

@@ -39,6 +39,10 @@ def minted(scope: object) -> Idempotency:
 
 
 def announcement_key(kind: type[Event], actor: int, cause: Delivery[Any], part: str) -> Idempotency:
-    """What followed from a cause counts once for each cause, type and part."""
+    """What followed from a cause counts once for each cause, type and part.
+
+    Of types that answer the same question one counts; for another the key was used before.
+    """
     # A client's key is printable: the NUL keeps announcements out of its reach.
-    return Idempotency(str(actor), f"\0{cause.address} {tag_of(kind)} {part}", b"")
+    subject = kind.ANSWERS or tag_of(kind)
+    return Idempotency(str(actor), f"\0{cause.address} {subject} {part}", b"")

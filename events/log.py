@@ -21,13 +21,15 @@ from events.entries import (
     TIME,
     TRACEPARENT,
     TYPE,
+    Entry,
     Fields,
     open_entries,
 )
 from events.envelope import Delivery, Event
 from events.idempotency import Idempotency, announcement_key, minted
 from events.ids import Address, Position, make_id, position_of, shard_of, shard_of_username
-from events.revocations import TOKEN_LIFE_MS, Revocation, parse_revocation, revocation_of
+from events.precedents import Precedents
+from events.revocations import TOKEN_LIFE_MS, Revocation, revocation_of, standing_revocations
 from events.round_trip import RoundTrip
 from runtime.errors import Forbidden
 from runtime.functions import Client, Functions
@@ -48,6 +50,7 @@ class Log:
         self.client = client
         self.partitions = partitions
         self.keyring = sealing.Keyring(secret)
+        self.precedents = Precedents(self)
         self._digest_key = derive(secret, "idempotency")
         self._append = RoundTrip(client, FUNCTIONS, replicas=replicas)
         self.reach, self.ask = self._append.reach, self._append.ask
@@ -94,14 +97,10 @@ class Log:
         """
         clear, half = codec.encode(event)
         key, wrapped = self.keyring.new_key()
+        sealed = sealing.seal(key, tag_of(type(event)), half)
         return await self._record(
             event,
-            {
-                REQUEST: request,
-                TRACEPARENT: traceparent,
-                PAYLOAD: clear,
-                SEALED: sealing.seal(key, tag_of(type(event)), half),
-            },
+            {REQUEST: request, TRACEPARENT: traceparent, PAYLOAD: clear, SEALED: sealed},
             shard=shard_of_username(event.username),
             idempotency=idempotency or minted(event.username),
             username=event.username,
@@ -113,16 +112,11 @@ class Log:
     ) -> Appended:
         """Record what followed from a cause, once for each cause, type and part."""
         clear, half = codec.encode(event)
+        sealed = await self._seal(event, actor, half) if half else b""
+        fields = {ACTOR: str(actor), CAUSE: cause.address, REQUEST: cause.request}
         return await self._record(
             event,
-            {
-                ACTOR: str(actor),
-                CAUSE: cause.address,
-                REQUEST: cause.request,
-                TRACEPARENT: cause.traceparent,
-                PAYLOAD: clear,
-                SEALED: await self._seal(event, actor, half) if half else b"",
-            },
+            fields | {TRACEPARENT: cause.traceparent, PAYLOAD: clear, SEALED: sealed},
             shard=shard_of(actor),
             idempotency=announcement_key(type(event), actor, cause, part),
         )
@@ -138,7 +132,8 @@ class Log:
         if record is None:
             return None
         topic, position, _ = record.decode().split(" ")
-        return await self.event_at(Address(topic, partition, Position.parse(position)))
+        found = await self.event_at(Address(topic, partition, Position.parse(position)))
+        return found if found and isinstance(found.event, kind) else None
 
     async def event_at(self, address: Address) -> Delivery[Any] | None:
         """The event that stands there; None when none does, or none of a type we know."""
@@ -150,6 +145,15 @@ class Log:
             return None
         opened = await open_entries(self, address.topic, address.partition, entries)
         return opened[0] if isinstance(opened[0], Delivery) else None
+
+    async def page(
+        self, topic: str, partition: int, after: Position, until: Position, most: int
+    ) -> list[Entry]:
+        """So many entries of a stream that stand after one position, up to another."""
+        stream = stream_key(topic, partition)
+        return list(
+            await self.ask(lambda: self.client.xrange(stream, f"({after}", str(until), most))
+        )
 
     async def resolve(self, username: str) -> int | None:
         """The id of the account that has this name, case-folded; needs no Postgres."""
@@ -177,11 +181,7 @@ class Log:
 
     async def revocations(self) -> list[Revocation]:
         """Every revocation that still ends a token, over all partitions."""
-        found = []
-        for partition in range(self.partitions):
-            members = await self.client.zrange(f"revoked:{{{partition}}}", 0, -1, withscores=True)
-            found += [parse_revocation(member.decode(), int(score)) for member, score in members]
-        return found
+        return await standing_revocations(self.client, self.partitions)
 
     async def _seal(self, event: Event, actor: int, half: bytes) -> bytes:
         key = self.keyring.remembered(actor)

@@ -68,6 +68,8 @@ class PostPublished(PostEvent, frozen=True, kw_only=True, tag="post.published"):
     Announced by workers/renditions.py; read by workers/posts.py and workers/fanout.py.
     """
 
+    ANSWERS = "post.decided"
+
     post_id: int
     photos: tuple[RenderedPhoto, ...]
 
@@ -77,6 +79,8 @@ class PostRejected(PostEvent, frozen=True, kw_only=True, tag="post.rejected"):
 
     Announced by workers/renditions.py; read by workers/posts.py.
     """
+
+    ANSWERS = "post.decided"
 
     post_id: int
     code: str

@@ -5,6 +5,7 @@ import msgspec
 from events.accounts import PasswordChanged, SessionsRevoked
 from events.envelope import Event
 from events.ids import Position
+from runtime.functions import Client
 
 TOKEN_LIFE_MS = 30 * 24 * 3600 * 1000  # a revocation is kept as long as what it ends could live
 
@@ -28,6 +29,15 @@ def revocation_of(event: Event, actor: int) -> str:
             return f"{actor}|*|{kept or '-'}"
         case _:
             return ""
+
+
+async def standing_revocations(client: Client, partitions: int) -> list[Revocation]:
+    """Every revocation that still ends a token, over all partitions."""
+    found = []
+    for partition in range(partitions):
+        members = await client.zrange(f"revoked:{{{partition}}}", 0, -1, withscores=True)
+        found += [parse_revocation(member.decode(), int(score)) for member, score in members]
+    return found
 
 
 def parse_revocation(member: str, expires_ms: int) -> Revocation:

@@ -71,11 +71,9 @@ async def _announcements(log: Log, command: Delivery[Any]) -> list[Delivery[Any]
     found: list[Delivery[Any] | None]
     match command.event:
         case PostSubmitted():
-            found = [
-                await log.announced(PostPublished, cause=command),
-                await log.announced(PostRejected, cause=command),
-            ]
+            found = [await log.precedents.answer(command, PostPublished, PostRejected)]
         case FollowRequested(followee_id=followee):
+            # Only while it is recorded: an acceptance as old as that has long been folded.
             part = str(command.id)
             found = [await log.announced(FollowAccepted, cause=command, actor=followee, part=part)]
         case _:

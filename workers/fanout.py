@@ -68,6 +68,7 @@ async def plan_author(
                 first_follower_id=first,
                 last_follower_id=last,
             )
+            # A plan so old that no record of it is left is made again: pushing repeats.
             # Both ends name the part: planned again after some have left, ranges end elsewhere,
             # and one that kept its old end would leave a gap before the next.
             part = f"{first}-{last}"

@@ -53,7 +53,11 @@ async def record_wishes(
 
 
 def _waits(row: EdgeRow, wish_version: int) -> bool:
-    """Whether this very wish stands and has no verdict yet."""
+    """Whether this very wish stands and has no verdict yet.
+
+    So a wish that is older than any record is not answered twice, once its verdict is folded; and
+    before that, a second yes to one wish is the first one again.
+    """
     return row.wish and row.wish_version == wish_version and row.accepted_wish < wish_version
 
 

@@ -6,6 +6,7 @@ nothing. All renditions of a post are stored before it is announced; its staged 
 
 import asyncio
 from collections.abc import Awaitable, Collection, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -13,7 +14,7 @@ import msgspec
 
 from events.envelope import Delivery
 from events.posts import PostPublished, PostRejected, PostSubmitted, RenderedPhoto, StagedPhoto
-from runtime.errors import NotFound
+from runtime.errors import Conflict, NotFound
 from runtime.outages import is_outage
 from stores.objects import Objects, manifest_key, original_key, rendition_key
 from workers.imaging.recipe import CONTENT_TYPE, RECIPE, Refused
@@ -136,10 +137,13 @@ def rejection_of(post_id: int, answers: Sequence[Developed | Refused]) -> PostRe
 async def decide(
     site: Darkroom, delivery: Delivery[PostSubmitted], outcome: PostPublished | PostRejected
 ) -> None:
-    """Announce it, unless the other outcome was announced before: a post is decided once."""
-    other = PostRejected if isinstance(outcome, PostPublished) else PostPublished
-    if await site.log.announced(other, cause=delivery) is None:
-        await site.log.announce(outcome, actor=delivery.actor, cause=delivery)
+    """Announce it, unless an outcome was announced before: a post is decided once, in the log.
+
+    So of two workers that come to different ends, one frozen meanwhile perhaps, the first is heard.
+    """
+    if await site.log.precedents.answer(delivery, PostPublished, PostRejected) is None:
+        with suppress(Conflict):
+            await site.log.announce(outcome, actor=delivery.actor, cause=delivery)
 
 
 async def together(work: Iterable[Awaitable[T]]) -> list[T]:
