@@ -41,6 +41,10 @@ bench: ## Measure and print a table (ARGS=... for one question)
 	@ops/install requirements.lock
 	@$(PYTHON) -m bench $(ARGS)
 
+chaos: ## Hurt a site of its own for minutes, then ask whether all is there (SEED=, SECONDS=600, ARGS=)
+	@ops/install requirements-dev.lock
+	@$(PYTHON) -m tests.faults.chaos $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600) $(ARGS)
+
 lock: ## Pin every dependency again, with hashes
 	@ops/install requirements-dev.lock
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(PYTHON) -m uv pip compile pyproject.toml --quiet \
@@ -55,4 +59,4 @@ clean: ## Remove the venv and what tools made; a site's var/ stays
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help run demo stop status test check lint types bench lock clean
+.PHONY: help run demo stop status test check lint types bench chaos lock clean
