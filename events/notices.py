@@ -7,10 +7,14 @@ different servers); a lost connection goes on from the last notice heard.
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+from redis.exceptions import ResponseError
+
+from events.dead_letters import kept_key
 from events.entries import open_entries
 from events.envelope import Delivery
+from events.ids import Position
 from events.lag import KEPT_SECONDS
 from events.log import Log, stream_key
 from runtime.functions import Client
@@ -22,6 +26,15 @@ STALL_SECONDS = 3.0
 PAGE = 1_000
 PAUSE_SECONDS = 0.5
 DEAF_SECONDS = KEPT_SECONDS - 600
+
+
+class Kept(NamedTuple):
+    """What the log still keeps of a partition's notices."""
+
+    since: Position
+    """From here on all of them."""
+    alone: frozenset[Position]
+    """Of earlier ones these: what they tell was dropped by an operator, so no row will."""
 
 
 class Deaf(Exception):
@@ -84,6 +97,24 @@ async def _follow(
                 raise
             log_line().warning("notices.paused", partition=partition, reason=str(error))
             await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def kept_notices(log: Log, partition: int) -> Kept | None:
+    """None when there never was a notice. `since` may be early, never late."""
+    stream, key = stream_key("notices", partition), kept_key(partition)
+    most = await log.client.zcard(key) + 1
+    async with log.client.pipeline(transaction=True) as pipeline:
+        pipeline.zrange(key, 0, -1)
+        pipeline.xrange(stream, "-", "+", most)
+        pipeline.xinfo_stream(stream)
+        names, page, told = await pipeline.execute(raise_on_error=False)
+    if isinstance(told, ResponseError):
+        return None
+    alone = frozenset(Position.parse(name.partition(b" ")[0]) for name in names)
+    positions = [Position.parse(entry_id) for entry_id, _ in page]
+    last = Position.parse(told["last-generated-id"])
+    beyond = positions[-1] if len(positions) == most else Position(last.ms, last.sequence + 1)
+    return Kept(next((each for each in positions if each not in alone), beyond), alone)
 
 
 def still_hearing(heard_at: float) -> float:

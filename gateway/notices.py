@@ -12,6 +12,7 @@ from events.accounts import PasswordChanged, ProfileEdited, SessionsRevoked
 from events.envelope import Delivery
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
 from events.ids import Position
+from events.notices import Kept
 from events.posts import PostDeleted
 from gateway.revocations import Revocations
 
@@ -107,16 +108,25 @@ class Notices:
         for listener in self._listeners:
             listener(delivery)
 
-    def forget_before(self, oldest: Mapping[int, Position]) -> None:
-        """Drop what the log no longer keeps: per partition, all below its oldest notice."""
-        for partition, position in oldest.items():
+    def forget_all_but(self, kept: Mapping[int, Kept]) -> None:
+        """Drop what the log no longer keeps, partition by partition."""
+        for partition, (since, alone) in kept.items():
             heard = self._heard.get(partition, deque())
-            while heard and heard[0].position < position:
-                _, memory, key = heard.popleft()
-                self._counts[id(memory), key] -= 1
-                if not self._counts[id(memory), key]:
-                    del self._counts[id(memory), key]
-                    memory.pop(key, None)
+            staying = []
+            while heard and heard[0].position < since:
+                each = heard.popleft()
+                if each.position in alone:
+                    staying.append(each)
+                else:
+                    self._forget(each)
+            heard.extendleft(reversed(staying))
+
+    def _forget(self, heard: Heard) -> None:
+        _, memory, key = heard
+        self._counts[id(memory), key] -= 1
+        if not self._counts[id(memory), key]:
+            del self._counts[id(memory), key]
+            memory.pop(key, None)
 
     def _hear_edge(self, delivery: Delivery[Any], key: tuple[int, int], heard: Edge) -> None:
         self._edges[key] = Edge(*map(max, self._edges.get(key, Edge()), heard))

@@ -4,14 +4,11 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator
-from typing import Any
 
 from aiohttp import web
-from redis.exceptions import ResponseError
 
-from events.ids import Position
-from events.log import Log, stream_key
-from events.notices import Deaf, follow_notices
+from events.log import Log
+from events.notices import Deaf, follow_notices, kept_notices
 from gateway.caching import open_caching
 from gateway.keys import LOG, NOTICES, OBJECTS, PASSWORDS, READER, SETTINGS, TOKENS
 from gateway.limits import open_limits
@@ -127,18 +124,11 @@ async def forget(app: web.Application) -> None:
 
 async def forget_once(app: web.Application) -> None:
     """What is not in the stream of notices any more is in every row."""
-    oldest = {}
+    kept = {}
     for partition in range(app[SETTINGS].partitions):
-        try:
-            found: Any = await app[LOG].client.xinfo_stream(stream_key("notices", partition))
-        except ResponseError:  # no notice yet
-            continue
-        if found["first-entry"]:
-            oldest[partition] = Position.parse(found["first-entry"][0])
-        else:
-            last = Position.parse(found["last-generated-id"])
-            oldest[partition] = Position(last.ms, last.sequence + 1)
-    app[NOTICES].forget_before(oldest)
+        if found := await kept_notices(app[LOG], partition):
+            kept[partition] = found
+    app[NOTICES].forget_all_but(kept)
     app[NOTICES].revocations.forget_expired(time.time_ns() // 1_000_000)
 
 

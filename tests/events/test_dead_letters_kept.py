@@ -17,6 +17,7 @@ from events.dead_letters import (
 from events.ids import Position, shard_of
 from events.lag import publish_lag, trim_applied
 from events.log import stream_key
+from events.notices import kept_notices
 from runtime import metrics
 
 NOTE = Drop(who="grace", why="a load test", dropped_ms=1)
@@ -46,10 +47,14 @@ async def test_the_notice_of_a_dropped_deletion_is_kept_alone(log, log_client, a
     assert await kept_by_trimming() == old[2:]
     await drop(log_client, what, NOTE)
     assert await kept_by_trimming() == [old[2]]
+    since, alone = await kept_notices(log, partition)
+    assert (since > Position.parse(old[4]), alone) == (True, {what.position})
     assert await retry(log_client, what) == "retried"
     assert await kept_by_trimming() == [old[2]]
     await log_client.xack(stream, "posts", old[2])
     assert await kept_by_trimming() == []
+    assert (await kept_notices(log, partition)).alone == set()
+    assert await kept_notices(log, (partition + 1) % 8) is None
 
 
 async def test_letters_are_read_in_pages_by_role_topic_and_position(log_client, monkeypatch):

@@ -5,6 +5,7 @@ from events.accounts import PasswordChanged, ProfileEdited
 from events.envelope import Delivery
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
 from events.ids import Position
+from events.notices import Kept
 from events.posts import PostDeleted
 from gateway.keys import NOTICES
 from gateway.notices import Edge, Notices
@@ -23,6 +24,10 @@ def heard(event, actor=ADA, ms=1_780_000_000_000, partition=0):
         actor=actor,
         time=0,
     )
+
+
+def since(ms, *alone):
+    return Kept(Position(ms, 0), frozenset(Position(1_780_000_000_000 + each, 0) for each in alone))
 
 
 def test_what_was_said_last_counts_in_any_order():
@@ -67,16 +72,26 @@ def test_what_the_log_no_longer_keeps_is_forgotten():
     notices.hear(heard(FollowAccepted(follower_id=ADA, wish_version=5), BOB, 1_780_000_000_050, 1))
     notices.hear(heard(PostDeleted(post_id=7), ms=1_780_000_000_000))
     notices.hear(heard(PostDeleted(post_id=8), ms=1_780_000_000_300))
-    notices.forget_before({1: Position(1_780_000_000_200, 0)})
+    notices.forget_all_but({1: since(1_780_000_000_200)})
     assert notices.edge(ADA, BOB) is not None
     assert notices.is_deleted(7)
 
-    notices.forget_before({0: Position(1_780_000_000_200, 0)})
+    notices.forget_all_but({0: since(1_780_000_000_200)})
     assert notices.edge(ADA, BOB) is None
     assert not notices.is_deleted(7)
     assert notices.is_deleted(8)
-    notices.forget_before({0: Position(1_790_000_000_000, 0), 1: Position(1_790_000_000_000, 0)})
+    notices.forget_all_but({0: since(1_790_000_000_000), 1: since(1_790_000_000_000)})
     assert not notices._counts
+
+
+def test_what_the_log_keeps_alone_is_remembered_alone():
+    """A deletion that no row will ever have: heard long ago, it hides for ever."""
+    notices = Notices()
+    for n in range(5):
+        notices.hear(heard(PostDeleted(post_id=n), ms=1_780_000_000_000 + n))
+    for alone in ((1, 3), (1, 3), (1,)):
+        notices.forget_all_but({0: since(1_780_000_000_004, *alone)})
+        assert [n for n in range(5) if notices.is_deleted(n)] == [*alone, 4]
 
 
 def test_a_listener_hears_after_the_notice_counts():
