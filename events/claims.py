@@ -121,8 +121,11 @@ class Claims:
         for entry_id in entry_ids:
             self.leases.settle(entry_id)
 
-    async def bury(self, entry_id: bytes, reason: str, trace: str) -> None:
-        """Move one to the dead letters, with what is needed to understand and to retry it."""
+    async def bury(self, entry_id: bytes, reason: str, trace: str) -> bool:
+        """Move one to the dead letters, with what is needed to understand and to retry it.
+
+        False when it has become another's, who now decides.
+        """
         held = self.leases.held[entry_id]
         letter = Letter(
             reason=reason,
@@ -136,6 +139,7 @@ class Claims:
         self.leases.settle(entry_id)
         if buried:
             metrics.dead_letters.labels(self.group, reason.partition(":")[0]).inc()
+        return buried
 
     async def hand_back(self, entry_ids: Sequence[bytes]) -> None:
         """Keep no lease on these: once it has run out, whoever can read them may take them over."""

@@ -200,7 +200,8 @@ class Reader:
         return buried
 
     async def _bury(self, entry_id: bytes, reason: str, trace: str) -> None:
-        await self.claims.bury(entry_id, reason, trace)
+        if not await self.claims.bury(entry_id, reason, trace):
+            return
         log_line().error(
             "delivery.buried",
             role=self.claims.group,

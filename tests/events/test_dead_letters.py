@@ -135,7 +135,7 @@ async def test_a_retry_takes_nothing_from_who_is_at_it(
     assert await bury(log_client, what, letter, consumer="other")
     await retry(log_client, what)
 
-    await frozen.claims.bury(entry_id.encode(), "too late", "")
+    assert not await frozen.claims.bury(entry_id.encode(), "too late", "")
 
     [row] = await log_client.xpending_range(stream, "posts", entry_id, entry_id, 1)
     assert (row["consumer"], row["times_delivered"]) == (b"retry", 0)
