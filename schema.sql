@@ -60,6 +60,8 @@ CREATE TABLE posts (
     problem_code       text,                            -- why it was rejected
     problem_detail     text,
     problem_version    bigint   NOT NULL DEFAULT 0,
+    -- Unix ms of the lowest post.deleted. A post that was published no earlier was never shown.
+    deleted_ms         bigint,
     PRIMARY KEY (shard, id),
     FOREIGN KEY (shard, author_id) REFERENCES accounts
 );
@@ -143,9 +145,12 @@ CREATE TABLE vault.account_keys (
 -- from the schema that a rebuild swaps: no event tells of it, only the bucket does. The shard is
 -- the photo's own, the first 13 bits of its digest.
 CREATE SCHEMA storage;
+CREATE FUNCTION storage.shard_of(sha256 bytea) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (get_byte(sha256, 0) << 5 | get_byte(sha256, 1) >> 3)::smallint;
+
 CREATE TABLE storage.ledger (
-    shard       smallint    NOT NULL
-                CHECK (shard = get_byte(sha256, 0) << 5 | get_byte(sha256, 1) >> 3),
+    shard       smallint    NOT NULL CHECK (shard = storage.shard_of(sha256)),
     sha256      bytea       NOT NULL CHECK (octet_length(sha256) = 32),
     objects     integer     NOT NULL,           -- original, renditions and manifests
     bytes       bigint      NOT NULL,           -- of all of them

@@ -34,6 +34,7 @@ class PostRow(msgspec.Struct, frozen=True):
     latitude: float | None
     longitude: float | None
     published_ms: int | None
+    """None also of a post that had been deleted by then: nobody but its author ever saw it."""
     published_version: int
     photos: tuple[RenderedPhoto, ...]
     problem_code: str | None
@@ -48,8 +49,9 @@ async def post_rows(db: Database, ids: Sequence[int]) -> dict[int, PostRow]:
     rows = await db.fetch(
         """
         SELECT p.id, author_id, state, caption, caption_version, alts, alts_version,
-               latitude, longitude, published_ms, published_version, photos::text AS photos,
-               problem_code, problem_detail
+               latitude, longitude,
+               CASE WHEN deleted_ms <= published_ms THEN NULL ELSE published_ms END AS published_ms,
+               published_version, photos::text AS photos, problem_code, problem_detail
         FROM unnest($1::smallint[], $2::bigint[]) AS wanted (shard, id)
         JOIN posts AS p USING (shard, id)
         """,

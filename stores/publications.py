@@ -167,6 +167,25 @@ async def write_deletions(db: Database, post_ids: Sequence[int]) -> list[Moves]:
     return [_move(row["author_id"], row["old_state"], row["new_state"]) for row in rows]
 
 
+async def set_deletion_moments(db: Database, moments: Sequence[tuple[int, int]]) -> None:
+    """Keep, for each (post id, Unix ms of a deletion), the lowest moment."""
+    post_ids, deleted_ms = columns(moments)
+    await db.execute(
+        """
+        UPDATE posts AS p
+        SET deleted_ms = gone.ms
+        FROM (SELECT shard, id, min(ms) AS ms
+              FROM unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS deletion (shard, id, ms)
+              GROUP BY shard, id) AS gone
+        WHERE p.shard = gone.shard AND p.id = gone.id
+          AND (p.deleted_ms IS NULL OR p.deleted_ms > gone.ms)
+        """,
+        shards_of(post_ids),
+        post_ids,
+        deleted_ms,
+    )
+
+
 def _move(author_id: int, old_state: int, new_state: int) -> Moves:
     counted = PostState.PUBLISHED
     return Moves(author_id, posts=(new_state == counted) - (old_state == counted))

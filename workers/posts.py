@@ -100,8 +100,12 @@ async def delete_posts(
     async with transaction(site.database) as db:
         await lock_accounts(db, {each.actor for each in batch})
         authors = await publications.authors_of(db, [_post_id(each) for each in batch])
-        mine = {_post_id(each) for each in batch if authors.get(_post_id(each)) == each.actor}
-        await move_counters(db, await publications.write_deletions(db, sorted(mine)))
+        mine = [each for each in batch if authors.get(_post_id(each)) == each.actor]
+        if mine:
+            moments = [(_post_id(each), each.position.ms) for each in mine]
+            await publications.set_deletion_moments(db, moments)
+            moves = await publications.write_deletions(db, sorted(set(map(_post_id, mine))))
+            await move_counters(db, moves)
     return [each for each in batch if _is_home(each) and _post_id(each) not in authors]
 
 

@@ -1,4 +1,5 @@
--- What posts show and what lies in the bucket, so that bytes nobody shows can be collected.
+-- What posts show and what lies in the bucket, so that bytes nobody shows can be collected; and when
+-- a post was deleted, so that one published later is not told as gone to whom it was never shown.
 
 CREATE TABLE heliograph.photo_references (
     shard    smallint NOT NULL CHECK (shard = heliograph.shard_of(post_id)),
@@ -16,10 +17,15 @@ WHERE state = 21;
 CREATE INDEX references_to_photo ON heliograph.photo_references (sha256);
 CREATE INDEX photos_of_erased ON heliograph.posts USING gin (photos jsonb_path_ops) WHERE state = 40;
 
+ALTER TABLE heliograph.posts ADD COLUMN deleted_ms bigint;
+
 CREATE SCHEMA storage;
+CREATE FUNCTION storage.shard_of(sha256 bytea) RETURNS smallint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (get_byte(sha256, 0) << 5 | get_byte(sha256, 1) >> 3)::smallint;
+
 CREATE TABLE storage.ledger (
-    shard       smallint    NOT NULL
-                CHECK (shard = get_byte(sha256, 0) << 5 | get_byte(sha256, 1) >> 3),
+    shard       smallint    NOT NULL CHECK (shard = storage.shard_of(sha256)),
     sha256      bytea       NOT NULL CHECK (octet_length(sha256) = 32),
     objects     integer     NOT NULL,           -- original, renditions and manifests
     bytes       bigint      NOT NULL,           -- of all of them

@@ -153,3 +153,29 @@ async def test_a_post_waits_for_its_author(site, ada):
     assert not await deliver(site, bob)
     assert not await deliver(site, early, proclaimed)
     assert (await account_by_id(site.database, bob.actor)).posts == 1
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+async def test_who_was_never_shown_a_post_is_not_told_of_it(site, ada, order):
+    """Deleted while it was processed: in whatever order that is told, it was never published."""
+    post = submitted(ada, 2)
+    gone = [happened(PostDeleted(post_id=post.id), ada, at) for at in (4, 6)]
+    history = [post, published(post, 5), *gone]
+
+    leftover = [late for nth in order for late in await deliver(site, history[nth])]
+    assert not await deliver(site, *leftover)
+
+    row = await row_of(site.database, post.id)
+    assert (row.state, row.published_ms) == (PostState.DELETED, None)
+
+
+@pytest.mark.parametrize("batch", [False, True])
+async def test_when_a_shown_post_was_published_stays_known(site, ada, batch):
+    """A deletion after the publication, told before or after another, leaves the moment."""
+    post = submitted(ada, 2)
+    gone = [happened(PostDeleted(post_id=post.id), ada, at) for at in (4, 6)]
+    await deliver(site, post, published(post, 3))
+    for each in [gone] if batch else [gone[1:], gone[:1]]:
+        await deliver(site, *each)
+    row = await row_of(site.database, post.id)
+    assert (row.state, row.published_ms) == (PostState.DELETED, EPOCH_MS + 3)
