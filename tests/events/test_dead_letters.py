@@ -1,7 +1,11 @@
 """Burying, retrying and dropping, over a real stream and real readers."""
 
 import asyncio
+import random
 import time
+from collections import Counter
+
+import msgspec
 
 from events.consumer import Limits
 from events.dead_letters import (
@@ -118,6 +122,42 @@ async def test_retries_and_drops_at_once_end_in_one_of_both(
     shelved = len(await standing(DEAD)) + len(await standing(DROPPED))
 
     assert await pending() + shelved == 1
+
+
+async def test_no_order_of_decisions_loses_a_delivery_or_its_history(
+    reader, delete, trouble, new_clock, standing, pending, log_client, ada
+):
+    """Operators retry and drop while a worker buries: each in one place, every burial counted."""
+    clock, chance, retried = new_clock(), random.Random(3), Counter()
+    worker = reader(trouble, clock=clock, limits=BRISK)
+    appended = await delete(*range(6))
+    all_of_them = [Undelivered("posts", "posts", shard_of(ada) % 8, a.position) for a in appended]
+
+    async def retry_one():
+        what = chance.choice(all_of_them)
+        if await retry(log_client, what) == "retried":
+            retried[what] += 1
+
+    async def drop_one():
+        await drop(log_client, chance.choice(all_of_them), NOTE)
+
+    async def bury_some():
+        clock.now += 1_000
+        await worker.step()
+
+    for _ in range(80):
+        operators = chance.choices((retry_one, drop_one), (9, 1), k=3)
+        await asyncio.gather(bury_some(), *(decide() for decide in operators))
+    found = dict([*await standing(DEAD), *await standing(DROPPED)])
+    kept = {what: await log_client.get(retried_key(what)) for what in all_of_them}
+
+    assert len(found) + await pending() == len(all_of_them)
+    assert sum(retried.values()) > len(all_of_them)
+    for what in all_of_them:
+        if what in found:
+            assert (found[what].times_buried, kept[what]) == (1 + retried[what], None)
+        else:
+            assert msgspec.msgpack.decode(kept[what])["times_buried"] == retried[what]
 
 
 async def test_a_retry_takes_nothing_from_who_is_at_it(
