@@ -48,7 +48,7 @@ class Log:
         self, client: Client, *, partitions: int, secret: bytes, replicas: int = 0
     ) -> None:
         self.client = client
-        self.partitions = partitions
+        self.partitions, self.replicas = partitions, replicas
         self.keyring = sealing.Keyring(secret)
         self.precedents = Precedents(self)
         self._digest_key = derive(secret, "idempotency")

@@ -173,13 +173,16 @@ class Objects:
                 pieces=pieces_of(response),
             )
 
-    async def delete(self, keys: Collection[str]) -> None:
-        """Remove them; one that is not there is as good as removed."""
+    async def delete(self, keys: Collection[str], *, by: float | None = None) -> None:
+        """Remove them; one that is not there is as good as removed.
+
+        Whatever may happen, none is removed more than a few minutes after `by` (Unix seconds).
+        """
         turns = asyncio.Semaphore(_DELETES)
 
         async def delete_one(key: str) -> None:
             with suppress(NotFound):
-                async with turns, self._bucket.sent("DELETE", key):
+                async with turns, self._bucket.sent("DELETE", key, by=by):
                     pass
 
         await asyncio.gather(*map(delete_one, keys))

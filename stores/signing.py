@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import quote
 
 from aiohttp import (
@@ -33,7 +33,7 @@ _SIGNED_SECONDS = 900
 _CONNECT_SECONDS = 1.5
 # No request waits longer than 2 s on a dead engine. Storage that is busy with an upload may be
 # silent for longer: then it is asked for a sign of life, which has to come within this time.
-_ANSWER_SECONDS = 1.8
+_ANSWER_SECONDS = 1.5
 _ALIVE_SECONDS = 1.5
 _UNEASY_SECONDS = 0.3
 _SILENCE_SECONDS = 20
@@ -50,13 +50,22 @@ class AlreadyThere(Exception):
     """`If-None-Match: *` found something."""
 
 
+class Request(NamedTuple):
+    method: str
+    key: str
+    headers: Mapping[str, str]
+    body: Body | None
+    size_bytes: int
+    by: float | None
+    """When to give up, in Unix seconds. Whatever delays us, storage refuses it soon after that."""
+
+
 class SignedBucket:
     """Open connections to the bucket."""
 
     def __init__(self, bucket: Bucket, connections: int) -> None:
         self._root = f"{bucket.endpoint}/{quote(bucket.name)}"
-        credentials = Credentials(bucket.key, bucket.secret)
-        self._signer = S3SigV4QueryAuth(credentials, "s3", "us-east-1", expires=_SIGNED_SECONDS)
+        self._credentials = Credentials(bucket.key, bucket.secret)
         self._connections = connections
         self._uploading = asyncio.Semaphore(_UPLOADS)
         self._silent_at = float("-inf")
@@ -116,10 +125,13 @@ class SignedBucket:
         headers: Mapping[str, str] | None = None,
         body: Body | None = None,
         size_bytes: int = 0,
+        *,
+        by: float | None = None,
     ) -> AsyncIterator[ClientResponse]:
         """The answer to a request, of status 2xx; any other is raised as what it means."""
+        request = Request(method, key, headers or {}, body, size_bytes, by)
         try:
-            response = await self._answer(method, key, dict(headers or {}), body, size_bytes)
+            response = await self._answer(request)
         except (ClientError, TimeoutError, OSError) as error:
             self._silent_at = time.monotonic()
             raise unavailable(f"Object storage does not answer: {type(error).__name__}.") from error
@@ -139,12 +151,10 @@ class SignedBucket:
                     # nothing may be taken for lost.
                     raise unavailable(f"Object storage answered {status}.")
 
-    async def _answer(
-        self, method: str, key: str, headers: dict[str, str], body: Body | None, size_bytes: int
-    ) -> ClientResponse:
+    async def _answer(self, request: Request) -> ClientResponse:
         for _ in range(_ATTEMPTS - 1):
             try:
-                response = await self._send(method, key, headers, body, size_bytes)
+                response = await self._send(request)
             except (ClientConnectorError, TimeoutError):
                 raise  # nobody there; it would only take as long again
             except (ClientError, OSError):
@@ -153,27 +163,26 @@ class SignedBucket:
                 return response
             response.release()
             await asyncio.sleep(_PAUSE_SECONDS)
-        return await self._send(method, key, headers, body, size_bytes)
+        return await self._send(request)
 
-    async def _send(
-        self, method: str, key: str, headers: dict[str, str], body: Body | None, size_bytes: int
-    ) -> ClientResponse:
-        if body is None:
+    async def _send(self, request: Request) -> ClientResponse:
+        if request.body is None:
             # No total: whoever reads may be slow.
             timeout = ClientTimeout(sock_connect=_CONNECT_SECONDS, sock_read=_ANSWER_SECONDS)
-            url = self._signed(method, key)
-            return await self._session.request(method, url, headers=headers, timeout=timeout)
+            return await self._session.request(
+                request.method, self._signed(request), headers=request.headers, timeout=timeout
+            )
         timeout = ClientTimeout(
-            total=_SILENCE_SECONDS + size_bytes / _SLOWEST_BYTES_PER_SECOND,
+            total=_SILENCE_SECONDS + request.size_bytes / _SLOWEST_BYTES_PER_SECOND,
             sock_connect=_CONNECT_SECONDS,
         )
-        progress = Progress(body())
+        progress = Progress(request.body())
         return await self._unless_dead(
             progress,
             self._session.request(
-                method,
-                self._signed(method, key),
-                headers=headers | {"Content-Length": str(size_bytes)},
+                request.method,
+                self._signed(request),
+                headers={**request.headers, "Content-Length": str(request.size_bytes)},
                 data=progress.pieces(),
                 timeout=timeout,
             ),
@@ -196,10 +205,15 @@ class SignedBucket:
         finally:
             request.cancel()
 
-    def _signed(self, method: str, key: str) -> URL:
-        request = AWSRequest(method=method, url=f"{self._root}/{quote(key)}".rstrip("/"))
-        self._signer.add_auth(request)
-        return URL(request.url, encoded=True)
+    def _signed(self, request: Request) -> URL:
+        by = request.by
+        seconds = _SIGNED_SECONDS if by is None else int(by - time.time())
+        unsigned = AWSRequest(request.method, f"{self._root}/{quote(request.key)}".rstrip("/"))
+        S3SigV4QueryAuth(self._credentials, "s3", "us-east-1", expires=seconds).add_auth(unsigned)
+        # Asked only now: the moment it was signed at is no later, whenever it is sent.
+        if by is not None and time.time() >= by:
+            raise unavailable("It is too late for this request.")
+        return URL(unsigned.url, encoded=True)
 
 
 class Progress:
