@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from events.accounts import PasswordChanged, ProfileEdited, SessionsRevoked
 from events.envelope import Delivery
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
-from events.ids import Position
+from events.ids import Position, created_ms
 from events.notices import Kept
 from events.posts import PostDeleted
 from gateway.revocations import Revocations
@@ -56,6 +56,11 @@ class Notices:
     def is_deleted(self, post_id: int) -> bool:
         return post_id in self._deleted
 
+    def deleted_ms(self, post_id: int) -> int | None:
+        """When the post was first deleted, as far as was heard; Unix ms."""
+        version = self._deleted.get(post_id)
+        return created_ms(version) if version else None
+
     def profile_version(self, account_id: int) -> int:
         """The highest `ProfileEdited` heard of the account, 0 when none was."""
         return self._profiles.get(account_id, 0)
@@ -82,7 +87,7 @@ class Notices:
         actor, version = delivery.actor, delivery.id
         match delivery.event:
             case PostDeleted(post_id=post_id):
-                self._deleted[post_id] = version
+                self._deleted[post_id] = min(self._deleted.get(post_id, version), version)
                 self._keep(delivery, self._deleted, post_id)
             case ProfileEdited(private=private):
                 self._profiles[actor] = max(self._profiles.get(actor, 0), version)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from events.envelope import Delivery
-from events.ids import Address, position_of, shard_of
+from events.ids import MAX_ID, Address, position_of, shard_of
 from events.posts import PostDeleted, PostSubmitted
 from gateway.answers import accepted, degrade, json_answer, page
 from gateway.cursors import cursor_of, encode_cursor, limit_of
@@ -168,7 +168,9 @@ async def refuse_unless_visible(request: web.Request, found: Found) -> None:
         return
     notices = request.app[NOTICES]
     deleted = post.state >= PostState.DELETED or notices.is_deleted(post.id)
-    shown_once = post.published_ms > 0 and not is_private(notices, author)
+    # As the row will tell: what was published after its deletion was never shown.
+    in_time = post.published_ms < (notices.deleted_ms(post.id) or MAX_ID)
+    shown_once = post.published_ms > 0 and in_time and not is_private(notices, author)
     if deleted and (viewer_id == post.author_id or shown_once):
         raise Gone("gone", "The post was deleted.")
     raise unknown_post()

@@ -1,5 +1,10 @@
+import time
+
 import pytest
 
+from events.ids import MAX_ID
+from stores import publications
+from stores.publications import Publication
 from tests.gateway.publishing import (
     announce_published,
     make_private,
@@ -47,6 +52,25 @@ async def test_a_post_can_be_deleted_while_it_is_processed(gateway, settle, ada)
     await settle()
 
     assert (await show(gateway, submitted["id"], ada)).status == 410
+
+
+async def test_what_was_deleted_before_it_was_published_was_never_there(
+    gateway, settle, ada, bob, database
+):
+    """To strangers: by the notice, while the row still says published, and by the row."""
+    await settle()
+    submitted = await submit(gateway, ada)
+    post_id = submitted["id"]
+    assert (await gateway.ask("DELETE", f"/v1/posts/{post_id}", ada)).status == 202
+    await until_status(gateway, f"/v1/posts/{post_id}", 410, ada)
+    later = Publication(int(post_id), ada.id, time.time_ns() // 1_000_000, MAX_ID, "[]")
+    await publications.write_publications(database, [later])
+    assert (await show(gateway, post_id, bob)).status == 404
+
+    await announce_published(gateway, ada, submitted, b"\xff\xd8\xff late")
+    await settle()
+    assert (await show(gateway, post_id, bob)).status == 404
+    assert (await show(gateway, post_id, ada)).status == 410
 
 
 async def test_what_was_never_published_is_no_loss_to_strangers(gateway, settle, ada, bob):
