@@ -16,6 +16,7 @@ from events.envelope import Delivery
 from events.posts import PostPublished, PostRejected, PostSubmitted, RenderedPhoto, StagedPhoto
 from runtime.errors import Conflict, NotFound
 from runtime.outages import is_outage
+from stores.condemned import any_condemned
 from stores.objects import Objects, manifest_key, original_key, rendition_key
 from workers.imaging.recipe import CONTENT_TYPE, RECIPE, Refused
 from workers.site import Darkroom
@@ -35,9 +36,18 @@ class Developed(NamedTuple):
 async def render(
     site: Darkroom, batch: Sequence[Delivery[PostSubmitted]]
 ) -> Collection[Delivery[PostSubmitted]]:
-    """Publish or reject each post, as the decoders and their scratch folders have room."""
-    await together(settle(site, each) for each in batch)
-    return ()
+    """Publish or reject each post, as the decoders and their scratch folders have room.
+
+    One that shows a photo which is being swept comes later: nothing that is stored of it may be
+    believed now, nor would what is stored now stay (workers/sweeping.py).
+    """
+    later = [each for each in batch if await any_condemned(site.log, digests_of(each))]
+    await together(settle(site, each) for each in batch if each not in later)
+    return later
+
+
+def digests_of(delivery: Delivery[PostSubmitted]) -> set[str]:
+    return {photo.sha256 for photo in delivery.event.photos}
 
 
 async def settle(site: Darkroom, delivery: Delivery[PostSubmitted]) -> None:
@@ -89,12 +99,29 @@ def source_in(folder: Path) -> Path:
 
 
 async def stored_photo(objects: Objects, sha256: str) -> RenderedPhoto | None:
-    """What is known of a photo all of which is stored, in one read."""
+    """What is known of a photo all of which is stored.
+
+    A worker that was frozen may have written the manifest after all else was swept: so each is
+    looked at, which costs little beside rendering it again.
+    """
     try:
         manifest = await objects.read(manifest_key(sha256, RECIPE))
     except NotFound:
         return None
-    return msgspec.json.decode(manifest, type=RenderedPhoto)
+    photo = msgspec.json.decode(manifest, type=RenderedPhoto)
+    keys = [original_key(sha256), *(key for key, _ in renditions_of(photo))]
+    return photo if all(await together(objects.exists(each) for each in keys)) else None
+
+
+def renditions_of(photo: RenderedPhoto) -> list[tuple[str, str]]:
+    """Where each rendition is stored, and its name in the photo's folder."""
+    return [
+        (
+            rendition_key(photo.sha256, photo.recipe, each.width, each.extension),
+            f"{each.width}.{each.extension}",
+        )
+        for each in photo.renditions
+    ]
 
 
 async def fetch(objects: Objects, staged: StagedPhoto, path: Path) -> bool:
@@ -114,9 +141,7 @@ async def keep(site: Darkroom, developed: Developed) -> RenderedPhoto:
     if folder is None:
         return photo
     files = [(original_key(photo.sha256), source_in(folder), "application/octet-stream")]
-    for each in photo.renditions:
-        key = rendition_key(photo.sha256, photo.recipe, each.width, each.extension)
-        files.append((key, folder / f"{each.width}.{each.extension}", CONTENT_TYPE))
+    files += [(key, folder / name, CONTENT_TYPE) for key, name in renditions_of(photo)]
     async with site.decoders.turns:
         await together(site.objects.put_if_absent(*each) for each in files)
         await site.objects.put_if_absent(

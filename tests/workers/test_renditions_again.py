@@ -30,7 +30,7 @@ async def test_delivered_again_it_changes_nothing(darkroom, submit):
 
 
 async def test_a_photo_uploaded_twice_is_stored_once(darkroom, submit):
-    """The same photo of another post costs one read: nothing is fetched, decoded or stored."""
+    """The same photo of another post costs a few looks: nothing is fetched, decoded or stored."""
     content = jpeg()
     first, second = await submit(content), await submit(content)
     await render(darkroom, [first])
