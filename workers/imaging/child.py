@@ -17,6 +17,8 @@ from workers.imaging.recipe import Job
 from workers.imaging.render import refuse_other_loaders, render
 
 LENGTH_BYTES = 4
+# A photo can wait a moment, somebody who reads a page beside it should not.
+YIELDING = 10
 _MAX_RENDITION_BYTES = 256 * 1024 * 1024
 
 
@@ -29,6 +31,7 @@ def main() -> None:
     limit_space(mebibytes)
     answers.write(b"\0" * LENGTH_BYTES)  # ready
     answers.flush()
+    os.nice(YIELDING)
     while len(length := jobs.read(LENGTH_BYTES)) == LENGTH_BYTES:
         job = msgspec.msgpack.decode(jobs.read(int.from_bytes(length)), type=Job)
         limit_cpu(seconds)
