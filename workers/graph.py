@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Sequence
 from events.accounts import ProfileEdited
 from events.envelope import Delivery
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
+from events.ids import MAX_ID, Position, position_of, shard_of
+from events.lag import lag_of
 from stores import edges, follows
 from stores.accounts import accounts_by_ids
 from stores.database import Database, transaction
@@ -21,6 +23,7 @@ from workers.site import Site
 
 ANNOUNCED_AT_ONCE = 16  # half of the connections a process opens to the log
 WAITING_PAGE = 500
+NEVER = position_of(MAX_ID)
 
 Edge = tuple[int, int]  # follower, followee
 Cause = FollowRequested | ProfileEdited
@@ -34,22 +37,41 @@ async def record_wishes(
     A private account says nothing here: a wish that repeats an accepted one holds by that
     acceptance, and a yes would let somebody back in whose withdrawal, between the two, is still on
     its way. See docs/decisions/0004-verdicts-follow-their-wishes.md.
+
+    A wish that comes after something its followee's row does not show yet is judged later: that
+    may be the order to close the door.
     """
     wishes = [each for each in batch if each.event.followee_id != each.actor]
+    unwritten = await _unwritten(site, [each.event.followee_id for each in wishes])
     async with transaction(site.database) as db:
         private = await lock_accounts(db, _parties(map(_wished, wishes)))
         ready = [each for each in wishes if private.keys() >= set(_wished(each))]
         await _write_wishes(db, ready, wish=True)
         rows = await follows.edges_of(db, [_wished(each) for each in ready])
+    waiting = [each for each in fold(ready, key=_wished) if _waits(rows[_wished(each)], each.id)]
+    early = [each for each in waiting if unwritten[each.event.followee_id] < each.position]
     await _accept(
         site,
         [
             (each, each.actor, each.id)
-            for each in fold(ready, key=_wished)
-            if not private[each.event.followee_id] and _waits(rows[_wished(each)], each.id)
+            for each in waiting
+            if each not in early and not private[each.event.followee_id]
         ],
     )
-    return [each for each in wishes if not private.keys() >= set(_wished(each))]
+    return early + [each for each in wishes if not private.keys() >= set(_wished(each))]
+
+
+async def _unwritten(site: Site, account_ids: Iterable[int]) -> dict[int, Position]:
+    """Of each account: from which position on its row may not show what was said about it.
+
+    To be asked before the row is read. By partition, so others' events count as well.
+    """
+    partitions = {each: shard_of(each) % site.log.partitions for each in account_ids}
+    lags = {
+        each: await lag_of(site.log, "accounts", ProfileEdited.TOPIC, each)
+        for each in set(partitions.values())
+    }
+    return {each: lags[at].oldest or NEVER for each, at in partitions.items()}
 
 
 def _waits(row: EdgeRow, wish_version: int) -> bool:
@@ -101,6 +123,7 @@ async def open_doors(
     waits, so an old cause announces nothing twice, whatever the log still remembers of it.
     """
     openings = fold((e for e in batch if e.event.private is False), key=lambda each: each.actor)
+    unwritten = await _unwritten(site, [each.actor for each in openings])
     async with transaction(site.database) as db:
         rows = await accounts_by_ids(db, [each.actor for each in openings])
     early = set()
@@ -109,18 +132,28 @@ async def open_doors(
         if row is None or row.private_version < opening.id:
             early.add(opening.actor)
         elif not row.private:
-            await _accept_all_waiting(site, opening)
+            await _accept_all_waiting(site, opening, unwritten[opening.actor])
     return [each for each in batch if each.event.private is False and each.actor in early]
 
 
-async def _accept_all_waiting(site: Site, opening: Delivery[ProfileEdited]) -> None:
+async def _accept_all_waiting(
+    site: Site, opening: Delivery[ProfileEdited], unwritten: Position
+) -> None:
+    """All but the wishes that wait for what is unwritten yet: their own deliveries judge them."""
     seen_version = 0
     while True:
         async with transaction(site.database) as db:
             waiting = await follows.waiting_wishes(db, opening.actor, seen_version, WAITING_PAGE)
         if not waiting:
             return
-        await _accept(site, [(opening, follower_id, wish) for follower_id, wish in waiting])
+        await _accept(
+            site,
+            [
+                (opening, follower_id, wish)
+                for follower_id, wish in waiting
+                if position_of(wish) < unwritten
+            ],
+        )
         seen_version = waiting[-1][1]
 
 
