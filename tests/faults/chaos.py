@@ -18,7 +18,7 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
-from tests.faults.deck import Dealer, strike
+from tests.faults.deck import PATIENCE_SECONDS, Dealer, strike
 from tests.faults.load import Load, Record
 from tests.faults.model import read_record
 from tests.faults.probes import Probes
@@ -76,6 +76,11 @@ async def chaos(seed, seconds, folder, *, say, clients=8, workers=WORKERS):
         record.close()
         await judge(site, outcome, folder)
         outcome.objections += sorted(watch.said)
+        outcome.objections += [
+            f"{name} was told to end, and did not within {PATIENCE_SECONDS} s"
+            for name, part in site.parts.items()
+            if part.stubborn
+        ]
         outcome.objections += kills_that_were_felt(outcome)
         outcome.facts |= {"commands": record.lines, "members": load.born}
         outcome.facts |= {"entries trimmed": watch.trimmed}

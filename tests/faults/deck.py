@@ -10,7 +10,7 @@ ENDS = ("kill", "restart", "freeze")
 LINE_FAULTS = ("refuse", "stall", "delay", "drop", "cut", "half-close")
 FAULT_SECONDS = (0.5, 4)
 DELAY_SECONDS = (0.02, 0.4)
-RETURN_SECONDS = 30
+PATIENCE_SECONDS = 30
 ENGINES_OF = {
     "gateway-read": ("log", "cache", "database", "objects"),
     "gateway-write": ("log", "cache", "database", "objects"),
@@ -122,10 +122,15 @@ async def hurt(part, fault, seconds):
         part.kill()
     else:
         part.ask_to_end()
-    async with asyncio.timeout(RETURN_SECONDS):
-        while fault != "freeze" and part.starts == starts:  # noqa: ASYNC110 - its keeper starts it
-            await asyncio.sleep(0.02)
-    await part.ready(RETURN_SECONDS)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while fault != "freeze" and part.starts == starts:  # noqa: ASYNC110 - its keeper starts it
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        # As supervisor does; but whoever is asked to end should.
+        part.stubborn += 1
+        part.kill()
+    await part.ready()
 
 
 async def strain(line: Proxy, fault, seconds, dice):

@@ -47,11 +47,12 @@ class Record:
 
 
 class Load:
-    """All members; `members` are those whose sign-up was answered, and can be followed."""
+    """All members: those whose sign-up was answered, and who changed their privacy last."""
 
     def __init__(self, address, record, dice):
         self.address, self.record, self.dice = address, record, dice
         self.members = []
+        self.changed = None
         self.born = 0
         self.stopping = asyncio.Event()
 
@@ -166,6 +167,7 @@ class Member:
 
     async def privacy(self):
         await self.patch({"private": self.dice.random() < 0.5})
+        self.load.changed = self.username
 
     async def patch(self, fields):
         await self.do("edit", ("PATCH", "/v1/me", {"json": fields}, False), fields=fields)
@@ -174,6 +176,9 @@ class Member:
         others = [each for each in self.load.members[-40:] if each != self.username]
         if others:
             other = self.dice.choice(others)
+            # At a door that was just opened or closed, order matters most.
+            if self.load.changed in others and self.dice.random() < 0.5:
+                other = self.load.changed
             self.followed.append(other)
             await self.do("follow", ("PUT", f"/v1/accounts/{other}/follow", {}, False), other=other)
 

@@ -21,7 +21,7 @@ class Part:
         self.command, self.environ, self.folder = command, environ, folder
         self.answers = answers
         self.process = None
-        self.starts = 0
+        self.starts = self.stubborn = 0
         self.gone = lambda: None
         self.back = lambda: None
         self._keeper = None
