@@ -15,6 +15,7 @@ from events.ids import make_id, shard_of
 from events.log import Log
 
 COLUMNS = ("letter", "type", "event", "buried", "times", "tries", "reason")
+SECRETS = frozenset({"password_hash"})  # of no use to whoever mends a delivery, but to a thief
 
 
 def name_of(what: Undelivered) -> str:
@@ -144,7 +145,7 @@ def _half(encoded: bytes) -> dict[str, Any]:
         msgspec.json.encode(fields)
     except (msgspec.MsgspecError, TypeError, ValueError):
         return {"(undecodable)": base64.b64encode(encoded).decode()}
-    return fields
+    return {name: "***" if name in SECRETS else value for name, value in fields.items()}
 
 
 def _actor(what: Undelivered, letter: Letter) -> str | None:

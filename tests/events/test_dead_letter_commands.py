@@ -5,7 +5,7 @@ import json
 import pytest
 
 from events.__main__ import carry_out, parser
-from events.accounts import ProfileEdited
+from events.accounts import PasswordChanged, ProfileEdited
 from events.claims import ensure_group
 from events.dead_letters import DEAD, DROPPED, Letter, Undelivered, bury
 from events.ids import Position, shard_of
@@ -99,6 +99,16 @@ async def test_what_is_personal_is_shown_while_its_key_exists(
     _, lines, _ = await run("show", str(edited.id))
     assert any("its key is destroyed" in line for line in lines)
     assert not any("Ada" in line for line in lines)
+
+
+async def test_no_hash_of_a_password_is_printed(log, ada, run, bury_entry):
+    """What a thief could try words against helps nobody to mend a delivery."""
+    changed = await log.append(PasswordChanged(password_hash="$argon2id$words"), actor=ada)
+    await bury_entry("accounts", changed.address.partition, str(changed.position))
+    for style in ((), ("--json",)):
+        _, lines, _ = await run("show", *style, str(changed.id))
+        assert lines
+        assert "argon2id" not in "".join(lines)
 
 
 @pytest.mark.parametrize(
