@@ -20,10 +20,10 @@ from gateway.watching import watch_engines
 from runtime.connections import open_blocking_log, open_database, open_redis
 from runtime.loglines import log
 from runtime.outages import is_outage
+from runtime.reach import PATIENCE_SECONDS
 from stores.objects import Objects
 
 LOG_CONNECTIONS = 64
-LOG_REPLY_SECONDS = 1.8  # no request waits longer than 2 s on a dead engine
 READER_CONNECTIONS = 16
 RETRY_SECONDS = 0.5
 FORGET_SECONDS = 60.0
@@ -32,7 +32,7 @@ FORGET_SECONDS = 60.0
 async def open_log(app: web.Application) -> AsyncIterator[None]:
     """The log, for appends, names and the state of commands."""
     settings = app[SETTINGS]
-    client = open_redis(settings.log_url, LOG_CONNECTIONS, LOG_REPLY_SECONDS)
+    client = open_redis(settings.log_url, LOG_CONNECTIONS, PATIENCE_SECONDS)
     app[LOG] = Log(
         client,
         partitions=settings.partitions,

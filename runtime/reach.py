@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager, contextmanager
 from runtime.errors import Unavailable
 from runtime.outages import is_outage
 
-# No request waits longer than 2 s on a dead engine; what is left is for everything else.
-PATIENCE_SECONDS = 1.8
+# No request waits longer than 2 s on a dead engine; what is left is for a busy machine.
+PATIENCE_SECONDS = 1.5
 # How long nobody tries again after a hang: a request that was just let down meets it once only.
 SECONDS_AWAY = 0.5
 

@@ -31,7 +31,7 @@ MAX_PHOTO_BYTES = 25 * 1024 * 1024
 MAX_SMALL_BYTES = 1024 * 1024
 UPLOAD_MARGIN = timedelta(hours=1)  # staged is a photo before its post is recorded
 
-_ALIVE_KEPT_SECONDS = 1.0
+_SILENT_KEPT_SECONDS = 1.0
 _DELETES = 16
 
 
@@ -95,9 +95,7 @@ class Objects:
         self._exits = AsyncExitStack()
         self._full: S3Client | None = None
         self._opening = asyncio.Lock()
-        self._asking = asyncio.Lock()
-        self._answered = float("-inf")
-        self._was_alive = False
+        self._silent_at = float("-inf")
 
     async def __aenter__(self) -> Self:
         await self._exits.enter_async_context(self._bucket)
@@ -112,12 +110,13 @@ class Objects:
         await self._exits.__aexit__(kind, error, trace)
 
     async def alive(self) -> bool:
-        """Whether storage answers; asked at most once a second, never takes over 1.5 s."""
-        async with self._asking:
-            if time.monotonic() - self._answered > _ALIVE_KEPT_SECONDS:
-                self._was_alive = await self._bucket.answers()
-                self._answered = time.monotonic()
-            return self._was_alive
+        """Whether storage answers; never takes over 1.5 s, and no time soon after it did not."""
+        if time.monotonic() - self._silent_at < _SILENT_KEPT_SECONDS:
+            return False
+        alive = await self._bucket.answers()
+        if not alive:
+            self._silent_at = time.monotonic()
+        return alive
 
     async def stage(self, chunks: AsyncIterable[bytes]) -> StagedPhoto:
         """Keep an upload until it is rendered, in constant memory; `TooLarge` above 25 MiB."""

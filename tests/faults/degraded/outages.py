@@ -86,12 +86,16 @@ class Site:
             cursor = body["next"]
         return found
 
-    async def applied(self, *commands):
+    async def applied(self, *commands, at=0):
         """Wait until every later read shows them."""
         for person, body in commands:
             path = f"/v1/commands/{body['event']}?wait=10"
-            answer = await self.gateway.ask("GET", path, person)
+            answer = await self.gateways[at].ask("GET", path, person)
             assert answer.body.get("state") == "applied", answer
+
+    async def shows(self, person, posts, **query):
+        """Whether the feed is exactly these, newest first: no hole and no double."""
+        return await self.feed(person, **query) == posts[::-1]
 
     async def engine(self, name, state):
         """Wait until `/readyz?verbose` and the metric say so, as they do by themselves."""
@@ -110,10 +114,10 @@ class Site:
         figure = re.search(rf'heliograph_engine_ready{{engine="{name}"}} (\S+)', figures)
         return finding["state"], float(figure[1]) == 1.0
 
-    async def until(self, holds, seconds=HEALED_SECONDS):
+    async def until(self, holds, seconds=HEALED_SECONDS, arguments=()):
         """Wait until a coroutine function's answer is true."""
         async with asyncio.timeout(seconds):
-            while not await holds():  # noqa: ASYNC110 - what is waited for is seen over HTTP
+            while not await holds(*arguments):  # noqa: ASYNC110 - what is waited for is seen over HTTP
                 await asyncio.sleep(0.05)
 
     async def until_status(self, status, method, path, person=None, *, seconds=5, at=0, **more):

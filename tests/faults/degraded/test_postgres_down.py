@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from bench.photos import camera_photo
 from tests.faults.degraded.outages import PROJECTIONS, site_of
-from tests.gateway.publishing import announce_published, form, submit
+from tests.gateway.publishing import JPEG, announce_published, form, submit
 from tests.gateway.serving import PASSWORD
 
 CROWD = 20
@@ -34,7 +34,7 @@ async def peopled(settings, **options):
 
 async def posted(site, person):
     body = await submit(site.gateway, person)
-    await announce_published(site.gateway, person, body)
+    await announce_published(site.gateway, person, body, JPEG)
     return person, body
 
 
