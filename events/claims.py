@@ -87,7 +87,8 @@ class Claims:
         held = self.leases.held
         self.leases.active.update(due)
         if uncounted := [i for i in due if not held[i].counted]:
-            found = await self._call("begin", [self.group, self.consumer, *uncounted])
+            attempts = [part for i in uncounted for part in (i, held[i].attempts)]
+            found = await self._call("begin", [self.group, self.consumer, *attempts])
             for entry_id, fields in found:
                 held[entry_id].entry = (entry_id, dict(zip(fields[::2], fields[1::2], strict=True)))
                 held[entry_id].counted = True

@@ -45,9 +45,15 @@ class Leases:
             self.held[entry[0]] = Held(entry)
 
     def recover(self, entry_id: bytes, *, tries: int, due: float) -> None:
-        """An entry that was claimed in an earlier life, ours or another consumer's."""
-        if entry_id not in self.held:
+        """An entry that was claimed in an earlier life, ours or another consumer's.
+
+        One that is held may have been another's for a while, who tried it too.
+        """
+        held = self.held.get(entry_id)
+        if held is None:
             self.held[entry_id] = Held(None, due=due, attempts=tries + 1, counted=False)
+        elif entry_id not in self.active and tries > held.attempts - (not held.counted):
+            held.attempts, held.counted = tries + 1, False
 
     def due(self, now: float, limit: int) -> list[bytes]:
         """Ids that may be attempted now, oldest first; one that workers may die of, alone."""

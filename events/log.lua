@@ -80,23 +80,16 @@ local function append(keys, args)
     return {'ok', position}
 end
 
--- Those of the entries, named from the third argument on, that are pending under this consumer's
--- name. A consumer that was frozen past its lease finds here what it may still decide.
-local function still_ours(stream, args)
-    local ours, lost = {}, {}
-    for i = 3, #args do
-        local pending = redis.call('XPENDING', stream, args[1], args[i], args[i], 1, args[2])
-        local among = #pending == 1 and ours or lost
-        among[#among + 1] = args[i]
-    end
-    return ours, lost
-end
-
 -- renew: keep the lease on entries that are still ours, without counting a delivery.
 -- KEYS  1 stream   ARGV  1 group  2 consumer  3.. entry ids
 -- Reply the ids that are no longer ours. Cost about 2 us an id.
 local function renew(keys, args)
-    local ours, lost = still_ours(keys[1], args)
+    local ours, lost = {}, {}
+    for i = 3, #args do
+        local pending = redis.call('XPENDING', keys[1], args[1], args[i], args[i], 1, args[2])
+        local among = #pending == 1 and ours or lost
+        among[#among + 1] = args[i]
+    end
     if #ours > 0 then
         ours[#ours + 1] = 'JUSTID'
         redis.call('XCLAIM', keys[1], args[1], args[2], 0, unpack(ours))
@@ -104,14 +97,22 @@ local function renew(keys, args)
     return lost
 end
 
--- begin: count an attempt at entries that are still ours, and give them.
--- KEYS  1 stream   ARGV  1 group  2 consumer  3.. entry ids
+-- begin: say which attempt is made at entries that are still ours, and give them. It is said, not
+-- counted up: a call whose answer was lost is made again, and a stalled server may find many of it.
+-- KEYS  1 stream   ARGV  1 group  2 consumer  3.. entry id, attempt, ...
 -- Reply the entries; one that is missing became another's, is done, or was trimmed long ago.
--- Cost about 4 us an id.
+-- Cost about 5 us an id.
 local function begin(keys, args)
-    local ours = still_ours(keys[1], args)
-    if #ours == 0 then return {} end
-    return redis.call('XCLAIM', keys[1], args[1], args[2], 0, unpack(ours))
+    local found = {}
+    for i = 3, #args, 2 do
+        local id, attempt = args[i], args[i + 1]
+        if #redis.call('XPENDING', keys[1], args[1], id, id, 1, args[2]) == 1 then
+            local claimed = redis.call('XCLAIM', keys[1], args[1], args[2], 0, id,
+                                       'RETRYCOUNT', attempt)
+            found[#found + 1] = claimed[1]
+        end
+    end
+    return found
 end
 
 -- excuse: take back the count of an attempt that ended without failing. One delivery always counts.
