@@ -74,6 +74,15 @@ batch_deliveries = Histogram(
     "heliograph_batch_deliveries", "Deliveries in one call of a handler.", ["role"], buckets=SIZES
 )
 
+# The collector.
+stored_photos = Gauge(
+    "heliograph_stored_photos", "Photos in the bucket, as the last pass found them.", ["standing"]
+)
+stored_bytes = Gauge(
+    "heliograph_stored_bytes", "Bytes of these photos, originals and renditions.", ["standing"]
+)
+swept_bytes = Counter("heliograph_swept_bytes", "Bytes of photos that nobody showed any more.")
+
 # Every process.
 engine_ready = Gauge(
     "heliograph_engine_ready", "1 while the engine answers with the right settings.", ["engine"]

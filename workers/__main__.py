@@ -1,40 +1,79 @@
-"""`python -m workers ROLE` serves one role until told to stop.
-
-`python -m workers groups` makes every consumer group, so that nothing recorded before a role's
-first start passes it by.
-"""
+"""python -m workers: serve a role until told to stop, or see to what all roles share."""
 
 import argparse
 import os
+import re
 import sys
 
 import uvloop
 
+from runtime.errors import HeliographError
 from runtime.loglines import configure_logging, log
 from runtime.operations import operated
+from runtime.outages import is_outage
 from runtime.settings import Settings, SettingsError, load
 from runtime.shutdown import stop_on_signals
+from stores.ledger import restore
+from workers.collecting import collect, foretell
+from workers.collector import collect_daily, open_storeroom, table
 from workers.process import create_groups, work
 from workers.subscriptions import EFFECTS, SUBSCRIPTIONS
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
-    parser.add_argument("role", choices=[*SUBSCRIPTIONS, "groups"])
-    parser.add_argument("--number", type=int, default=0, help="which process of the role this is")
-    parser.add_argument("--operations-port", type=int, default=0, help="0: any free port")
-    arguments = parser.parse_args()
+    arguments = parser().parse_args()
     try:
         settings = load(os.environ)
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
     configure_logging(settings.log_level)
-    if arguments.role == "groups":
-        print(f"{uvloop.run(create_groups(settings))} consumer groups are in place")
-        return 0
-    uvloop.run(serve(settings, arguments.role, arguments.number, arguments.operations_port))
+    match arguments.command:
+        case "groups":
+            print(f"{uvloop.run(create_groups(settings))} consumer groups are in place")
+        case "collect" if arguments.daily:
+            uvloop.run(serve_collector(settings, arguments.operations_port))
+        case "collect":
+            return uvloop.run(collect_once(settings, arguments))
+        case role:
+            uvloop.run(serve(settings, role, arguments.number, arguments.operations_port))
     return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m workers", description=__doc__)
+    commands = made.add_subparsers(dest="command", required=True)
+    for role in SUBSCRIPTIONS:
+        served = commands.add_parser(role, help="serve this role until told to stop")
+        served.add_argument("--number", type=int, default=0, help="which process of the role")
+        add_operations_port(served)
+    commands.add_parser(
+        "groups",
+        help="make every consumer group, so that nothing recorded before a role's first start "
+        "passes it by",
+    )
+    collecting = commands.add_parser(
+        "collect",
+        help="mark stored photos that no post shows, and sweep those whose quarantine is over",
+    )
+    instead = collecting.add_mutually_exclusive_group()
+    instead.add_argument("--dry-run", action="store_true", help="only say what a pass would do")
+    instead.add_argument(
+        "--restore", type=digest, metavar="SHA256", help="take a photo out of quarantine"
+    )
+    instead.add_argument("--daily", action="store_true", help="a pass a day until told to stop")
+    add_operations_port(collecting)
+    return made
+
+
+def add_operations_port(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--operations-port", type=int, default=0, help="0: any free port")
+
+
+def digest(text: str) -> str:
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise argparse.ArgumentTypeError("64 hexadecimal digits name a photo")
+    return text
 
 
 async def serve(settings: Settings, role: str, number: int, operations_port: int) -> None:
@@ -46,6 +85,36 @@ async def serve(settings: Settings, role: str, number: int, operations_port: int
         # A wrong version of the tables, or a log that forgets, would make every attempt a fault.
         await work(settings, role, number, stopping, lambda: health.report().status != "not ready")
         log().info("worker.stopped", role=role, number=number)
+
+
+async def serve_collector(settings: Settings, operations_port: int) -> None:
+    """Collect until SIGTERM, with the same beside it."""
+    stopping = stop_on_signals()
+    engines = ["log", "database", "objects"]
+    async with operated(settings, engines, port=operations_port) as health:
+        log().info("collector.started")
+        await collect_daily(settings, stopping, lambda: health.report().status == "ready")
+        log().info("collector.stopped")
+
+
+async def collect_once(settings: Settings, arguments: argparse.Namespace) -> int:
+    """One pass, or what one would do, told as a table; or one photo restored."""
+    try:
+        async with open_storeroom(settings) as site:
+            if arguments.restore:
+                if await restore(site.database, arguments.restore):
+                    print("It is out of quarantine, for 30 days.")
+                    return 0
+                print("It is in no quarantine, or being swept.", file=sys.stderr)
+                return 1
+            for line in table(await (foretell if arguments.dry_run else collect)(site)):
+                print(line)
+    except Exception as error:
+        if not (is_outage(error) or isinstance(error, HeliographError)):
+            raise
+        print(f"Nothing more was done: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":

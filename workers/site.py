@@ -27,3 +27,12 @@ class Darkroom:
     log: Log
     objects: Objects
     decoders: Decoders
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storeroom:
+    """For the collector, which compares what is stored with what is shown. No role's handler."""
+
+    log: Log
+    database: "asyncpg.Pool[Any]"
+    objects: Objects

@@ -1,0 +1,80 @@
+"""What of a topic does not stand yet for a role: not given to it, pending, or a dead letter."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from redis.exceptions import ResponseError
+
+from events.dead_letters import DEAD, DROPPED, Undelivered, order_key
+from events.entries import Entry
+from events.ids import Position
+from events.log import Log, stream_key
+
+PAGE = 500
+
+
+class Undone(NamedTuple):
+    """Of one role in one partition of a topic."""
+
+    since: Position | None
+    """The first entry that is pending or was not given yet; what comes behind it counts too."""
+    buried: tuple[Position, ...]
+    dropped: tuple[Position, ...]
+    """Given up, but still to be retried by who changes his mind."""
+
+
+async def undone(log: Log, role: str, topic: str, partition: int) -> Undone:
+    """As of one moment, for an entry moves from pending to buried and back."""
+    stream = stream_key(topic, partition)
+    async with log.client.pipeline(transaction=True) as pipeline:
+        pipeline.xinfo_groups(stream)
+        pipeline.xpending(stream, role)
+        for shelf in (DEAD, DROPPED):
+            pipeline.zrangebylex(order_key(shelf, partition), *_names(role, topic))
+        told, pending, dead, dropped = await pipeline.execute(raise_on_error=False)
+    groups = {each["name"].decode(): each for each in _unless("no such key", told, [])}
+    lowest = _unless("NOGROUP", pending, {"min": None})["min"]
+    if lowest is None:
+        given = groups[role]["last-delivered-id"] if role in groups else b"0-0"
+        lowest = next(iter(await log.client.xrange(stream, b"(" + given, "+", 1)), (None,))[0]
+    return Undone(
+        Position.parse(lowest) if lowest else None,
+        _positions(_unless("", dead, ()), partition),
+        _positions(_unless("", dropped, ()), partition),
+    )
+
+
+async def undone_entries(
+    log: Log, roles: Sequence[str], topic: str, partition: int
+) -> AsyncIterator[Entry]:
+    """Every entry that any of these roles may still have to do, as far as the topic goes now."""
+    found = [await undone(log, role, topic, partition) for role in roles]
+    stream = stream_key(topic, partition)
+    letters = {at for each in found for at in (*each.buried, *each.dropped)}
+    for at in sorted(letters):
+        for entry in await log.client.xrange(stream, str(at), str(at)):
+            yield entry
+    since = min((each.since for each in found if each.since), default=None)
+    start = str(since).encode() if since else b""
+    while start:
+        page = await log.client.xrange(stream, start, "+", PAGE)
+        for entry in page:
+            yield entry
+        start = b"(" + page[-1][0] if len(page) == PAGE else b""
+
+
+def _unless(refusal: str, answer: Any, instead: Any) -> Any:
+    """The answer to one of the questions; any other refusal than the named is raised."""
+    if not isinstance(answer, Exception):
+        return answer
+    if refusal and isinstance(answer, ResponseError) and refusal in str(answer):
+        return instead
+    raise answer
+
+
+def _names(role: str, topic: str) -> tuple[str, str]:
+    return f"[{role} {topic} ", f"({role} {topic} \x7f"
+
+
+def _positions(names: Iterable[bytes], partition: int) -> tuple[Position, ...]:
+    return tuple(Undelivered.named(each, partition).position for each in names)

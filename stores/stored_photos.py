@@ -1,0 +1,73 @@
+"""What lies in the bucket, photo by photo: its original and everything made of it."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import datetime
+from functools import reduce
+from typing import NamedTuple
+
+from stores.objects import Object, Objects
+
+_KEY = re.compile(r"(?:originals|photos)/([0-9a-f]{64})(?:/.+)?")
+
+
+class StoredPhoto(NamedTuple):
+    """All objects of one photo, by the digest of its original."""
+
+    sha256: str
+    keys: tuple[str, ...]
+    size_bytes: int
+    newest: datetime
+
+    @property
+    def manifests(self) -> list[str]:
+        """What lets a later upload of the same bytes believe that the rest is there."""
+        return [each for each in self.keys if each.endswith("/manifest")]
+
+    @property
+    def originals(self) -> list[str]:
+        return [each for each in self.keys if each.startswith("originals/")]
+
+
+async def stored_photos(objects: Objects) -> AsyncIterator[StoredPhoto]:
+    """Every photo in the order of digests, a page of the listing in memory at a time.
+
+    Both listings come in the order of keys, so they are merged as they come. Objects whose key
+    names no photo are none of ours.
+    """
+    listings = [_by_photo(objects.list(each)) for each in ("originals/", "photos/")]
+    heads = [await anext(each, None) for each in listings]
+    while found := [each for each in heads if each]:
+        first = min(each.sha256 for each in found)
+        yield reduce(_joined, [each for each in found if each.sha256 == first])
+        heads = [
+            await anext(listing, None) if head and head.sha256 == first else head
+            for listing, head in zip(listings, heads, strict=True)
+        ]
+
+
+async def _by_photo(listing: AsyncIterator[Object]) -> AsyncIterator[StoredPhoto]:
+    photo: StoredPhoto | None = None
+    async for each in listing:
+        named = _KEY.fullmatch(each.key)
+        if named is None:
+            continue
+        found = StoredPhoto(named[1], (each.key,), each.size_bytes, each.last_modified)
+        if photo is None or photo.sha256 == found.sha256:
+            photo = _joined(photo, found) if photo else found
+            continue
+        if photo.sha256 > found.sha256:
+            raise ValueError(f"the listing is not in the order of keys at {each.key}")
+        yield photo
+        photo = found
+    if photo:
+        yield photo
+
+
+def _joined(one: StoredPhoto, other: StoredPhoto) -> StoredPhoto:
+    return StoredPhoto(
+        one.sha256,
+        one.keys + other.keys,
+        one.size_bytes + other.size_bytes,
+        max(one.newest, other.newest),
+    )

@@ -1,0 +1,79 @@
+"""The collector as a process: a pass a day, one now, what one would do, or a photo restored."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+from runtime.connections import open_database, open_log
+from runtime.errors import Conflict
+from runtime.loglines import log as log_line
+from runtime.outages import is_outage
+from runtime.settings import Settings
+from stores import ledger
+from stores.ledger import Standing
+from stores.objects import Objects
+from workers.collecting import SWEPT, Tally, collect
+from workers.process import log_of
+from workers.site import Storeroom
+
+LOOK_SECONDS = 600.0
+RETRY_SECONDS = 30.0
+
+STEPS = {
+    Standing.REFERENCED: "shown by a post",
+    Standing.KEPT: "shown by none, restored by an operator",
+    Standing.YOUNG: "shown by none, stored within a day",
+    Standing.MARKED: "shown by none: into quarantine",
+    Standing.QUARANTINED: "in quarantine",
+    Standing.DUE: "quarantine is over, or of an erased account",
+    SWEPT: "swept",
+}
+
+
+@asynccontextmanager
+async def open_storeroom(settings: Settings) -> AsyncIterator[Storeroom]:
+    """The engines the collector works with; none of them needs to be up yet."""
+    async with AsyncExitStack() as stack:
+        yield Storeroom(
+            log=log_of(settings, await stack.enter_async_context(open_log(settings))),
+            database=await stack.enter_async_context(await open_database(settings)),
+            objects=await stack.enter_async_context(Objects(settings.objects_url)),
+        )
+
+
+async def collect_daily(
+    settings: Settings, stopping: asyncio.Event, may_collect: Callable[[], bool]
+) -> None:
+    """Make a pass a day after the last one ended, whoever made that; until told to stop."""
+    async with open_storeroom(settings) as site:
+        collecting = asyncio.create_task(_collect_daily(site, may_collect), name="collect")
+        told = asyncio.create_task(stopping.wait(), name="collect until")
+        await asyncio.wait({collecting, told}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        collecting.cancel()
+        with suppress(asyncio.CancelledError):
+            await collecting
+
+
+async def _collect_daily(site: Storeroom, may_collect: Callable[[], bool]) -> None:
+    while True:
+        wait_seconds = RETRY_SECONDS
+        try:
+            if may_collect():
+                if await ledger.pass_is_due(site.database):
+                    await collect(site)
+                wait_seconds = LOOK_SECONDS
+        except Exception as error:
+            if not (is_outage(error) or isinstance(error, Conflict)):
+                raise
+            log_line().warning("collecting.postponed", reason=f"{type(error).__name__}: {error}")
+        await asyncio.sleep(wait_seconds)
+
+
+def table(tally: Tally) -> Iterator[str]:
+    """Counts and bytes of every step."""
+    yield f"{'photos':>12} {'objects':>12} {'bytes':>18}"
+    for step, meaning in STEPS.items():
+        if step != SWEPT or tally.photos[SWEPT]:
+            counts = f"{tally.photos[step]:>12,} {tally.objects[step]:>12,}"
+            yield f"{counts} {tally.bytes[step]:>18,}  {step}: {meaning}"
