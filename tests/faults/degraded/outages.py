@@ -9,6 +9,7 @@ import re
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from gateway.room import check_of
 from runtime.engine_checks import engine_checks
 from runtime.health import Health
 from runtime.operations import served
@@ -97,7 +98,7 @@ class Site:
         """Whether the feed is exactly these, newest first: no hole and no double."""
         return await self.feed(person, **query) == posts[::-1]
 
-    async def engine(self, name, state):
+    async def check(self, name, state):
         """Wait until `/readyz?verbose` and the metric say so, as they do by themselves."""
         async with asyncio.timeout(HEALED_SECONDS):
             while await self._shown(name) != (state, state == "ok"):  # noqa: ASYNC110 - over HTTP
@@ -137,7 +138,7 @@ async def site_of(settings, *, roles=PROJECTIONS, gateways=("all",)):
         through, proxies = await stack.enter_async_context(proxied(settings))
         await stack.enter_async_context(working(through, roles))
         opened = [await stack.enter_async_context(serving(through, each)) for each in gateways]
-        operations = await stack.enter_async_context(watched(through))
+        operations = await stack.enter_async_context(watched(through, opened[0].app))
         yield Site(through, proxies, opened, operations)
         for proxy in proxies.values():
             await proxy.heal()
@@ -159,11 +160,11 @@ async def working(settings, roles):
 
 
 @asynccontextmanager
-async def watched(settings):
+async def watched(settings, app):
     """What a gateway's operations port says, looked at more often than in earnest."""
     async with engine_checks(settings, ENGINES, reader=True) as checks:
-        health = Health(checks)
-        for check in checks:
+        health = Health([*checks, check_of(app)])
+        for check in health.checks:
             await health.look(check)
         watching = asyncio.create_task(health.watch())
         try:

@@ -37,7 +37,7 @@ async def test_cache_down_everything_goes_on_by_postgres(settings, how):
         async with site.down("cache", how):
             first = await asyncio.gather(*(site.feed(bob, limit=PAGE) for _ in range(6)))
             assert first == [site.posts[::-1]] * 6
-            await site.engine("cache", "down")
+            await site.check("cache", "down")
 
             eve = await site.gateway.sign_up("eve")
             new = await posted(site, ada)
@@ -54,7 +54,7 @@ async def test_cache_down_everything_goes_on_by_postgres(settings, how):
                 await site.get(path, bob)
             await site.until_status(410, "GET", f"/v1/posts/{deleted}", ada)
 
-        await site.engine("cache", "ok")
+        await site.check("cache", "ok")
         await site.applied((ada, removed), (eve, followed))
         newest = await posted(site, ada)
         site.posts.append(newest)
@@ -77,7 +77,7 @@ async def test_cache_down_more_pulls_than_postgres_bears_are_refused(settings, h
     """Beyond the bound a feed is 503 with Retry-After, soon; the others are answered in full."""
     async with reading(settings) as (site, _, bob):
         async with site.down("cache", how):
-            await site.engine("cache", "down")
+            await site.check("cache", "down")
             await asyncio.gather(*(site.feed(bob) for _ in range(8)))  # connections are open
             site.proxies["database"].delay(0.1)
             answers = await asyncio.gather(

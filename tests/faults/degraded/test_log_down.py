@@ -43,13 +43,13 @@ async def test_log_down_all_reads_work_and_commands_are_refused(settings, how):
                 *(refused(site, *each) for each in commands(site, ada, bob)),
                 *(refused(site, "PATCH", "/v1/me", bob, BIO) for _ in range(CROWD)),
             )
-            await site.engine("log", "down")
+            await site.check("log", "down")
             await asyncio.gather(
                 reads(site, bob, photo),
                 *(refused(site, *each) for each in commands(site, ada, bob)),
             )
 
-        await site.engine("log", "ok")
+        await site.check("log", "ok")
         for command in commands(site, ada, bob):
             await site.until(is_taken, arguments=(site, *command))
         await site.until(lambda: ended(site, bob))
@@ -120,7 +120,7 @@ async def test_log_down_notices_go_on_from_where_they_were(settings, how):
             deleted = await other.ask("DELETE", f"/v1/posts/{site.posts[0]}", ada)
             ended = await other.ask("DELETE", "/v1/sessions/current", ada)
             assert (deleted.status, ended.status) == (202, 202)
-            await site.engine("log", "down")
+            await site.check("log", "down")
             assert await site.feed(bob) == site.posts[::-1], "it cannot know yet"
 
         await site.until_status(401, "GET", "/v1/me", ada, seconds=SOON)

@@ -38,14 +38,14 @@ async def test_object_storage_down_uploads_are_refused_before_the_body_and_feeds
                 *(site.refused("GET", url, code="objects-unavailable") for _ in range(CROWD)),
                 *(told_before_the_body(site, ada) for _ in range(CROWD)),
             )
-            await site.engine("objects", "down")
+            await site.check("objects", "down")
             assert await site.feed(bob) == [first["id"]]
             await site.get(f"/v1/posts/{first['id']}", bob)
             await site.command("PATCH", "/v1/me", bob, json={"bio": "Hi"})
             state = (await site.get(f"/v1/posts/{waiting['id']}", ada))["state"]
             assert state == "processing"
 
-        await site.engine("objects", "ok")
+        await site.check("objects", "ok")
         await site.applied((ada, waiting))
         answer = await site.until_status(202, "POST", "/v1/posts", ada, data=form(new_photo()))
         await site.applied((ada, answer.body))

@@ -58,7 +58,7 @@ async def test_postgres_down_what_is_in_reach_is_read_and_the_rest_is_refused(se
             feed, post, *_ = await asyncio.gather(*reads, *crowd)
             assert feed == site.posts[::-1]
             assert post["author"]["username"] == "ada"
-            await site.engine("database", "down")
+            await site.check("database", "down")
 
             assert await site.feed(bob, degraded="metadata") == site.posts[::-1]
             for each in site.posts:
@@ -83,7 +83,7 @@ async def test_postgres_down_what_is_in_reach_is_read_and_the_rest_is_refused(se
                 ),
             )
 
-        await site.engine("database", "ok")
+        await site.check("database", "ok")
         await site.until_status(201, "POST", "/v1/sessions", json=signing(ada))
         for method, path, person in needing_rows(carol):
             answer = await site.until_status(200, method, path, person)
@@ -134,7 +134,7 @@ async def test_postgres_down_commands_are_taken_and_take_hold_on_every_gateway(s
             assert (await site.get(f"/v1/posts/{uploaded['id']}", ada))["state"] == "processing"
             await site.until(lambda: is_rendered(site, ada, uploaded))
 
-        await site.engine("database", "ok")
+        await site.check("database", "ok")
         await site.applied((ada, uploaded), (carol, followed), (carol, edited))
         assert (await site.get("/v1/accounts/carol", bob))["display_name"] == "Carol C"
         await site.until(lambda: is_in_feed(site, carol, uploaded["id"]))
