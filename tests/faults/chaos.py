@@ -138,6 +138,7 @@ async def judge(site, outcome, folder):
             break
         await asyncio.sleep(2)
     outcome.objections += objections(model, sight)
+    outcome.facts["values whose end the record leaves open"] = "{} of {}".format(*model.left_open())
     outcome.facts["posts shown"] = sum(
         each["account"]["counts"]["posts"] for each in sight["members"].values()
     )

@@ -145,6 +145,16 @@ class Model:
                 allowed.add("requested")
         return allowed
 
+    def left_open(self):
+        """How many values have several allowed outcomes, of how many: what was not checked."""
+        registers = [
+            register
+            for member in self.members.values()
+            for group in (member.fields, member.wishes, member.deletions)
+            for register in group.values()
+        ]
+        return sum(len(each.values_at()) > 1 for each in registers), len(registers)
+
     @staticmethod
     def first_standing(wish):
         """When the first follow began that the last withdrawal for certain did not end."""

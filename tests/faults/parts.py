@@ -36,7 +36,9 @@ class Part:
         """Return when it answers."""
         deadline = time.monotonic() + within_seconds
         while not await self.answers():
-            if time.monotonic() > deadline or (self._keeper and self._keeper.done()):
+            if self._keeper.done():
+                await self._keeper
+            if time.monotonic() > deadline:
                 log = (self.folder / "logs" / f"{self.name}.log").read_text(errors="replace")
                 raise RuntimeError(f"{self.name} does not answer:\n{log[-3000:]}")
             await asyncio.sleep(0.1)

@@ -1,7 +1,6 @@
 """A bad line between two parts: bytes pass through here until a test says how they shall not."""
 
 import asyncio
-import os
 import shutil
 import socket
 import struct
@@ -103,12 +102,17 @@ class Proxy:
         lines = tuple(self._lines)
         for line in lines:
             line.reset()
-        await asyncio.gather(*(line.task for line in lines))
+        # One that was reset before its task began has only been cancelled.
+        await asyncio.gather(*(line.task for line in lines), return_exceptions=True)
 
     def _accept(self, reader, writer):
         line = Line(self, reader, writer)
         self._lines.add(line)
-        line.task.add_done_callback(lambda _: self._lines.discard(line))
+        line.task.add_done_callback(lambda _: self._forget(line))
+
+    def _forget(self, line):
+        self._lines.discard(line)
+        line.close()
 
     async def _connect(self):
         if isinstance(self.upstream, Path):
@@ -147,6 +151,8 @@ class Line:
                 await self.client[1].wait_closed()
             finally:
                 requests.cancel()
+
+    def close(self):
         abort(self.client)
         abort(self.server)
 
@@ -155,8 +161,9 @@ class Line:
 
     def end_requests(self):
         self.requests_ended = True
-        if self.server:
-            self.server[1].write_eof()
+        if self.server and not self.server[1].is_closing():
+            with suppress(OSError):  # the server may just have ended it
+                self.server[1].write_eof()
 
     async def requests(self):
         reader, writer = self.client[0], self.server[1]
@@ -212,7 +219,8 @@ async def proxied(settings):
 
 def proxies_in(folder, settings):
     """A proxy before each of the four engines; sockets stand in this folder."""
-    database = database_socket(settings.database_url)
+    told = parse_qs(urlsplit(settings.database_url).query)
+    database = Path(told["host"][0], f".s.PGSQL.{told.get('port', ['5432'])[0]}")
     objects = urlsplit(settings.objects_url)
     return {
         "log": Proxy(Path(urlsplit(settings.log_url).path), folder / "log.sock"),
@@ -223,25 +231,17 @@ def proxies_in(folder, settings):
     }
 
 
-def database_socket(url):
-    asked = parse_qs(urlsplit(url).query)
-    return Path(asked["host"][0], f".s.PGSQL.{asked.get('port', ['5432'])[0]}")
-
-
 def through(proxies, settings):
     """The addresses of the engines, each replaced by that of its proxy."""
-    database = proxies["database"]
-    folders = f"host={database.upstream.parent}", f"host={database.address.parent}"
+    ends = {name: (str(each.upstream), str(each.address)) for name, each in proxies.items()}
+    each = proxies["database"]
+    folders = f"host={each.upstream.parent}", f"host={each.address.parent}"
     there, here = proxies["objects"].upstream, proxies["objects"].address
     objects = f"@{there[0]}:{there[1]}/", f"@{here[0]}:{here[1]}/"
     return {
-        "log_url": settings.log_url.replace(*paths(proxies["log"])),
-        "cache_url": settings.cache_url.replace(*paths(proxies["cache"])),
+        "log_url": settings.log_url.replace(*ends["log"]),
+        "cache_url": settings.cache_url.replace(*ends["cache"]),
         "database_url": settings.database_url.replace(*folders),
         "database_reader_url": settings.database_reader_url.replace(*folders),
         "objects_url": settings.objects_url.replace(*objects),
     }
-
-
-def paths(proxy):
-    return os.fspath(proxy.upstream), os.fspath(proxy.address)
