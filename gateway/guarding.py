@@ -11,7 +11,7 @@ from functools import lru_cache
 from aiohttp import web
 
 from gateway.inflight import REQUESTS
-from gateway.keys import FIELDS, NOTICES, TOKENS, VIEWER
+from gateway.keys import FIELDS, LOG, NOTICES, TOKENS, VIEWER
 from gateway.limits import charge
 from gateway.room import CAPACITY
 from gateway.routing import Handler, Route
@@ -38,6 +38,7 @@ def guarded(route: Route) -> Handler:
             raise NotAcceptable("not-acceptable", f"this answers with {kind}")
         request[VIEWER] = authenticate(request, route) if route.authenticated else None
         if route.side == "write":
+            request.app[LOG].reach.refuse_while_away()
             request.app[CAPACITY].refuse_when_full()
         if route.room is not None:
             route.room(request)

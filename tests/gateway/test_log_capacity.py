@@ -1,16 +1,18 @@
 """A log that is nearly full refuses commands before it fails, and everything else goes on."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
 from events.accounts import ProfileEdited
-from gateway.keys import LOG
+from gateway.keys import LOG, NOTICES
 from gateway.room import CAPACITY, check_of
 from runtime import metrics
 from runtime.health import Health
+from tests.faults.proxy import proxied
 from tests.gateway.publishing import JPEG, form, publish
-from tests.gateway.serving import PASSWORD, until
+from tests.gateway.serving import PASSWORD, serving, until
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ async def full(gateway, log_client, settle, ada):
     await settle()
     post_id = await publish(gateway, settle, ada)
     before = (await log_client.config_get("maxmemory"))["maxmemory"]
-    await log_client.set("ballast", bytes(32 * 2**20))  # beside it, what clients use is nothing
+    await log_client.setrange("ballast", 2**25, "x")  # beside it, what clients use is nothing
     used = (await log_client.info("memory"))["used_memory"]
     await log_client.config_set("maxmemory", int(used / 0.87))
     try:
@@ -76,6 +78,24 @@ async def test_reads_and_workers_go_on(gateway, ada, full, settle):
     await gateway.app[LOG].append(ProfileEdited(bio="by a worker"), actor=ada.id)
     await settle()
     assert (await gateway.ask("GET", "/v1/me", ada)).body["bio"] == "by a worker"
+
+
+async def test_a_log_that_is_away_costs_no_allowance(settings, clean_site, ada):
+    """Whoever repeats a command until it is back has still all of their allowance then."""
+    async with AsyncExitStack() as stack:
+        through, proxies = await stack.enter_async_context(proxied(settings))
+        gateway = await stack.enter_async_context(serving(through.replace(limit_commands=3)))
+        edit = {"json": {"bio": "x"}}
+        first = await gateway.ask("PATCH", "/v1/me", ada, **edit)
+        await proxies["log"].refuse()
+        await until(gateway.app[LOG].reach.is_away)
+        refused = [await gateway.ask("PATCH", "/v1/me", ada, **edit) for _ in range(5)]
+        await proxies["log"].heal()
+        await until(lambda: gateway.app[NOTICES].ready and not gateway.app[LOG].reach.is_away())
+        again = await gateway.ask("PATCH", "/v1/me", ada, **edit)
+
+    assert [each.status for each in refused] == [503] * 5
+    assert [each.headers["RateLimit-Remaining"] for each in (first, again)] == ["2", "1"]
 
 
 async def test_it_is_seen_and_passes(gateway, ada, full, log_client):
