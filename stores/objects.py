@@ -215,17 +215,26 @@ class Objects:
             raise unavailable(str(error)) from error
 
     async def sweep_staging(
-        self, older_than_seconds: float, *, unfinished_since: datetime | None = None
+        self,
+        older_than_seconds: float,
+        *,
+        unfinished_since: datetime | None = None,
+        needed: Collection[str] = (),
     ) -> int:
         """Remove what clients that went away left in staging; how many objects that were.
 
         `unfinished_since`: when the oldest post was recorded that is not rendered yet. What was
-        staged an hour before or later is kept whatever its age, for a worker still needs it.
+        staged an hour before or later is kept whatever its age, for a worker still needs it; so
+        are the `needed` keys.
         """
         before = datetime.now(UTC) - timedelta(seconds=older_than_seconds)
         if unfinished_since is not None:
             before = min(before, unfinished_since - UPLOAD_MARGIN)
-        swept = [each.key async for each in self.list(STAGING) if each.last_modified < before]
+        swept = [
+            each.key
+            async for each in self.list(STAGING)
+            if each.last_modified < before and each.key not in needed
+        ]
         await self.delete(swept)
         return len(swept)
 

@@ -7,11 +7,14 @@ import asyncio
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from events.claims import retire_consumers
-from events.lag import oldest_unapplied, publish_lag, trim_applied
+from events.ids import Address
+from events.lag import publish_lag, trim_applied
 from events.log import Log
 from events.posts import PostSubmitted
+from events.undone import undone
 from events.work import FanoutChunk
 from runtime.loglines import log as log_line
 from runtime.outages import is_outage
@@ -55,18 +58,34 @@ def workers_of(topic: str) -> dict[str, list[str]]:
 
 
 async def sweep(site: Darkroom, role: str) -> None:
-    """Remove what clients that went away left in staging, nothing that a waiting post needs."""
-    unfinished_since = await oldest_undone(site.log, role)
-    swept = await site.objects.sweep_staging(STAGED_SECONDS, unfinished_since=unfinished_since)
+    """Remove what clients that went away left in staging, nothing that a post may still need."""
+    needed = await still_needed(site.log, role)
+    swept = await site.objects.sweep_staging(
+        STAGED_SECONDS, unfinished_since=needed.since, needed=needed.keys
+    )
     if swept:
         log_line().info("staging.swept", objects=swept)
 
 
-async def oldest_undone(log: Log, role: str) -> datetime | None:
-    """When the oldest post was submitted that this role has not done yet."""
-    oldest = [
-        await oldest_unapplied(log, role, PostSubmitted.TOPIC, each)
-        for each in range(log.partitions)
-    ]
-    undone = [position.ms for position in oldest if position]
-    return datetime.fromtimestamp(min(undone) / 1000, UTC) if undone else None
+class Needed(NamedTuple):
+    """Staged bytes that a role has not used yet."""
+
+    since: datetime | None
+    """When the oldest post was submitted that waits; what was staged after it is needed."""
+    keys: frozenset[str]
+    """Of posts whose delivery is buried, and may be retried long after: they hold up no others."""
+
+
+async def still_needed(log: Log, role: str) -> Needed:
+    since, keys = [], set()
+    for partition in range(log.partitions):
+        found = await undone(log, role, PostSubmitted.TOPIC, partition)
+        since += [found.since] if found.since else []
+        for position in found.buried:
+            delivery = await log.event_at(Address(PostSubmitted.TOPIC, partition, position))
+            if delivery is None:
+                since.append(position)  # whatever it needs
+            elif isinstance(delivery.event, PostSubmitted):
+                keys |= {photo.key for photo in delivery.event.photos}
+    oldest = datetime.fromtimestamp(min(since).ms / 1000, UTC) if since else None
+    return Needed(oldest, frozenset(keys))
