@@ -4,12 +4,13 @@ import asyncio
 import hashlib
 import os
 import resource
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from runtime.errors import Invalid, NotFound, TooLarge
+from runtime.errors import Invalid, NotFound, TooLarge, Unavailable
 from stores.objects import MAX_PHOTO_BYTES, STAGING, Objects, original_key, rendition_key
 
 MEBIBYTE = 1024 * 1024
@@ -178,6 +179,22 @@ async def test_objects_are_listed_copied_and_deleted(objects):
 
     await objects.delete([each.key for each in listed])
     assert [each async for each in objects.list(prefix)] == []
+
+
+async def test_storage_refuses_a_delete_that_was_held_up(objects, monkeypatch):
+    """Signed, then held up for an hour, then sent: the object stands; nobody here objected."""
+    key = fresh_key()
+    await objects.put_if_absent(key, b"shown again by now", "text/plain")
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: an_hour_ago)
+
+    with pytest.raises(Unavailable):
+        await objects.delete([key], by=time.time() + 60)
+
+    monkeypatch.undo()
+    assert await objects.exists(key)
+    await objects.delete([key], by=time.time() + 60)
+    assert not await objects.exists(key)
 
 
 async def test_a_listing_goes_on_over_pages(objects):
