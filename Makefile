@@ -45,6 +45,14 @@ chaos: ## Hurt a site of its own for minutes, then ask whether all is there (SEE
 	@ops/install requirements-dev.lock
 	@$(PYTHON) -m tests.faults.chaos $(if $(SEED),--seed $(SEED)) --seconds $(or $(SECONDS),600) $(ARGS)
 
+mutants: ## Break the code one thing at a time, in a copy, and tell which test notices (ARGS=words)
+	@ops/install requirements-dev.lock
+	@$(PYTHON) -m tests.mutants $(ARGS)
+
+collect: ## Free bytes that no post shows, now and not tomorrow (ARGS=--dry-run says what it would do)
+	@ops/install requirements.lock
+	@eval "$$($(PYTHON) -m runtime env)" && $(PYTHON) -m workers collect $(ARGS)
+
 lock: ## Pin every dependency again, with hashes
 	@ops/install requirements-dev.lock
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(PYTHON) -m uv pip compile pyproject.toml --quiet \
@@ -59,4 +67,4 @@ clean: ## Remove the venv and what tools made; a site's var/ stays
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help run demo stop status test check lint types bench chaos lock clean
+.PHONY: help run demo stop status test check lint types bench chaos mutants collect lock clean

@@ -1,0 +1,155 @@
+"""What could be broken without anybody noticing, if it were not for a test: one change each.
+
+`make mutants` breaks one at a time in a copy of the tree and tells which test notices.
+"""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """In `file`, `sound` stands exactly once; `broken` in its place is what must not survive."""
+
+    name: str
+    file: str
+    sound: str
+    broken: str
+    tests: tuple[str, ...]
+    """Those that should notice; the first that fails is told."""
+
+
+def death(case: str) -> str:
+    return f"tests/crashes/test_crash_points.py::test_a_death_leaves_no_trace[{case}]"
+
+
+MUTANTS = (
+    Mutant(
+        "acknowledge before the commit",
+        "events/consumer.py",
+        "        outcomes = await attempt(handler, self.site, batch)\n",
+        "        ids = [str(each.position).encode() for each in batch]\n"
+        "        await self.log.client.xack(self.claims.stream, self.claims.group, *ids)\n"
+        "        outcomes = await attempt(handler, self.site, batch)\n",
+        (death("posts post.submitted before-commit"),),
+    ),
+    Mutant(
+        "skip the version check",
+        "stores/profiles.py",
+        " AND new.version > a.bio_version",
+        "",
+        ("tests/workers/test_projections_commute.py", "tests/workers/test_accounts.py"),
+    ),
+    Mutant(
+        "one version a row instead of one a register",
+        "stores/profiles.py",
+        "new.version > a.private_version",
+        "new.version > GREATEST(a.private_version, a.bio_version, a.display_name_version)",
+        ("tests/workers/test_accounts.py",),
+    ),
+    Mutant(
+        "trim by length",
+        "events/log.lua",
+        "    trim_around(keys[1], redis.call('ZRANGE', keys[3], 0, -1), bound)\n",
+        "    redis.call('XTRIM', keys[1], 'MAXLEN', 1)\n",
+        ("tests/events/test_lag.py",),
+    ),
+    Mutant(
+        "trim notices that somebody has not applied",
+        "events/log.lua",
+        "            if first and is_before(first, bound) then bound = first end\n",
+        "",
+        ("tests/events/test_lag.py",),
+    ),
+    Mutant(
+        "appendfsync no",
+        "runtime/engines/valkey.py",
+        "appendfsync always",
+        "appendfsync no",
+        ("tests/runtime/test_engines.py::test_the_log_is_on_disk_before_it_answers",),
+    ),
+    Mutant(
+        "believe a log that has appendfsync no",
+        "runtime/engine_checks.py",
+        '"appendfsync": "always", ',
+        "",
+        ("tests/runtime/test_health.py::test_a_log_that_could_lose_events_is_refused",),
+    ),
+    Mutant(
+        "no floor check on push",
+        "stores/feeds.lua",
+        "        if holder and tonumber(ms) > tonumber(floor) then\n            -- LT",
+        "        if holder then\n            -- LT",
+        ("tests/stores/test_feeds.py",),
+    ),
+    Mutant(
+        "build a window from a stale snapshot",
+        "gateway/pulling.py",
+        "    token = None\n"
+        "    with suppress(Unavailable):\n"
+        "        token = await feeds.begin_build(viewer_id)\n"
+        "    entries = await pull(app, viewer_id, None, feeds.cap + 1)\n",
+        "    entries = await pull(app, viewer_id, None, feeds.cap + 1)\n"
+        "    token = None\n"
+        "    with suppress(Unavailable):\n"
+        "        token = await feeds.begin_build(viewer_id)\n",
+        ("tests/gateway/test_feed_building.py",),
+    ),
+    Mutant(
+        "backfill before the follow is committed",
+        "workers/fanout.py",
+        "        if edge not in rows or not is_judged(rows[edge], each)\n",
+        "        if edge is None\n",
+        ("tests/workers/test_fanout_orders.py", "tests/workers/test_fanout.py"),
+    ),
+    Mutant(
+        "read followers before the post is committed",
+        "workers/fanout.py",
+        "        if row is None or row.published_version < each.id:\n",
+        "        if row is None:\n",
+        ("tests/workers/test_fanout.py",),
+    ),
+    Mutant(
+        "bury without acknowledging",
+        "events/dead_letters.lua",
+        "    redis.call('XACK', keys[4], group, entry_id)\n",
+        "",
+        ("tests/events/test_consumer.py",),
+    ),
+    Mutant(
+        "let a worker that was frozen bury what another has",
+        "events/dead_letters.lua",
+        "if #redis.call('XPENDING', keys[4], group, entry_id, entry_id, 1, consumer) == 0 then",
+        "if false then",
+        ("tests/events/test_frozen.py",),
+    ),
+    Mutant(
+        "record no idempotency key",
+        "events/log.lua",
+        "    redis.call('SET', keys[3], args[1] .. ' ' .. position .. ' ' .. args[3], "
+        "'EX', args[4])\n",
+        "",
+        ("tests/crashes/test_gateway_commands.py",),
+    ),
+    Mutant(
+        "announce anew after a death",
+        "events/log.py",
+        "            idempotency=announcement_key(type(event), actor, cause, part),\n",
+        "            idempotency=minted(actor),\n",
+        (death("renditions post.submitted after-append"),),
+    ),
+    Mutant(
+        "forget at a restart what one holds",
+        "events/claims.py",
+        "        self._recovered = False\n        self._reclaim_at",
+        "        self._recovered = True\n        self._reclaim_at",
+        (death("graph follow.requested before-ack"), "tests/events/test_claims.py"),
+    ),
+    Mutant(
+        "count a renewal as a delivery",
+        "events/log.lua",
+        "        ours[#ours + 1] = 'JUSTID'\n        redis.call('XCLAIM', keys[1], args[1], "
+        "args[2], 0, unpack(ours))\n    end\n    return lost\n",
+        "        redis.call('XCLAIM', keys[1], args[1], args[2], 0, unpack(ours))\n"
+        "    end\n    return lost\n",
+        ("tests/events/test_claims.py",),
+    ),
+)

@@ -1,0 +1,26 @@
+"""The table of mutants does not rot: what it breaks is still there, and so is who should notice."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.mutants.mutants import MUTANTS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_can_still_be_made(mutant):
+    """Its text stands exactly once, and the tests that should notice it exist."""
+    assert (ROOT / mutant.file).read_text(encoding="utf-8").count(mutant.sound) == 1
+    for test in mutant.tests:
+        path, _, name = test.partition("::")
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        tests = {each.name for each in ast.walk(tree) if hasattr(each, "name")}
+        assert not name or name.partition("[")[0] in tests
+
+
+def test_no_two_mutants_have_one_name():
+    """A name chooses one of them."""
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
