@@ -10,7 +10,8 @@ from aiohttp import web
 
 from gateway.answers import degrade, page
 from gateway.cursors import cursor_of, encode_cursor, limit_of
-from gateway.keys import CARDS, FEEDS, NOTICES, READER_REACH, viewer_of
+from gateway.keys import CARDS, FEEDS, NOTICES, viewer_of
+from gateway.metadata import declare_absences
 from gateway.present import posts_json
 from gateway.pulling import build, pull
 from gateway.routing import Page, Route
@@ -128,7 +129,8 @@ async def hydrate(request: web.Request, bones: Skeleton) -> Hydrated:
     known, all_posts = await cards.posts_in_reach(wanted)
     posts = [known[each] for each in wanted if each in known]
     authors, all_authors = await cards.authors_in_reach(list({each.author_id for each in posts}))
-    if not (all_posts and all_authors) or request.app[READER_REACH].is_away():
+    declare_absences(request)
+    if not (all_posts and all_authors):
         degrade(request, "metadata")
     return Hydrated(posts, authors, missing=not (all_posts and all_authors))
 

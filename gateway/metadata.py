@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from gateway.keys import LOG, READER, READER_REACH
+from gateway.answers import degrade
+from gateway.keys import CACHE_REACH, LOG, READER, READER_REACH
 from gateway.paths import unknown_account
 from stores.database import reading
 
@@ -22,6 +23,13 @@ def metadata(
     Nothing but Postgres may be waited for inside.
     """
     return reading(request.app[READER], request.app[READER_REACH])
+
+
+def declare_absences(request: web.Request) -> None:
+    """Name the parts that are away now, in an answer that would have been made with them."""
+    for part, reach in (("metadata", READER_REACH), ("cache", CACHE_REACH)):
+        if request.app[reach].is_away():
+            degrade(request, part)
 
 
 async def account_named(request: web.Request, username: str) -> int:

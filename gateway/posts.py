@@ -14,8 +14,8 @@ from events.ids import MAX_ID, Address, position_of, shard_of
 from events.posts import PostDeleted, PostSubmitted
 from gateway.answers import accepted, degrade, json_answer, page
 from gateway.cursors import cursor_of, encode_cursor, limit_of
-from gateway.keys import CARDS, LOG, NOTICES, READER_REACH, REQUEST_ID, SETTINGS, viewer_of
-from gateway.metadata import metadata
+from gateway.keys import CARDS, LOG, NOTICES, REQUEST_ID, SETTINGS, viewer_of
+from gateway.metadata import declare_absences, metadata
 from gateway.paths import id_in_path, seconds_to_wait, username_in_path
 from gateway.present import post_json, posts_json
 from gateway.profiles import (
@@ -103,7 +103,8 @@ async def find(request: web.Request, post_id: int) -> Found:
         own = post.author_id == viewer_of(request).account_id
         row = just_registered if complete or own else not_folded_yet
         author = author_card(await row(request, post.author_id))
-    if not complete or request.app[READER_REACH].is_away():
+    declare_absences(request)
+    if not complete:
         degrade(request, "metadata")
     return Found(post, author)
 

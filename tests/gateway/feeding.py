@@ -14,7 +14,9 @@ from gateway.caching import open_caching
 from gateway.canonical import every_request, finish_headers
 from gateway.guarding import guarded
 from gateway.keys import LOG, NOTICES, READER, SETTINGS, TOKENS
+from gateway.limits import open_limits
 from gateway.notices import Notices
+from gateway.room import open_room
 from gateway.tokens import Tokens
 from runtime.connections import open_database
 from stores import edges, publications
@@ -58,7 +60,7 @@ def app_of(settings, log_client):
     app[NOTICES] = Notices()
     app[NOTICES].ready = True
     app.on_response_prepare.append(finish_headers)
-    app.cleanup_ctx.append(open_caching)
+    app.cleanup_ctx.extend((open_room, open_caching, open_limits))
     for route in feed.ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))
     return app
