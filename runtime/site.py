@@ -36,7 +36,8 @@ class Site(msgspec.Struct, frozen=True):
 
     def operations_ports(self, program: str) -> list[int]:
         kind, _, role = program.rpartition("-")
-        processes = getattr(self.settings, f"{kind or 'worker'}s_{role}")
+        # Of the collector one is enough.
+        processes = getattr(self.settings, f"{kind or 'worker'}s_{role}", 1)
         return [self.place.port(program, number) for number in range(processes)]
 
 

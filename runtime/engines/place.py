@@ -22,6 +22,7 @@ HUNDREDS = {
     "posts": 4,
     "graph": 5,
     "fanout": 6,
+    "collect": 8,
     "objects": 9,
 }
 ENGINE_PORTS = 8
