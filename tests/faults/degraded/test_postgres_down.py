@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from bench.photos import camera_photo
 from tests.faults.degraded.outages import PROJECTIONS, site_of
-from tests.gateway.publishing import JPEG, announce_published, form, submit
-from tests.gateway.serving import PASSWORD
+from tests.gateway.publishing import JPEG, announce_published, form, submit, urls_of
+from tests.gateway.serving import PASSWORD, serving
 
 CROWD = 20
 SOON = 5  # seconds within which a deletion and a sign-out take hold, on every gateway
@@ -47,6 +47,7 @@ async def test_postgres_down_what_is_in_reach_is_read_and_the_rest_is_refused(se
         carol = await site.gateway.sign_up("carol")
         known = [await site.get(f"/v1/accounts/{each}", bob) for each in ("ada", "eve")]
         await site.get("/v1/me", bob)
+        photo = next(iter((await urls_of(site.gateway, site.posts[0], bob)).values()))
 
         async with site.down("database", how):
             reads = [site.feed(bob), site.get(f"/v1/posts/{site.posts[0]}", bob)]
@@ -69,6 +70,10 @@ async def test_postgres_down_what_is_in_reach_is_read_and_the_rest_is_refused(se
                 assert shown == each | {"private": each["username"] == "eve"}
             me = await site.get("/v1/me", bob, degraded="metadata")
             assert me["counts"]["following"] == 2
+            assert (await site.ask("GET", photo)).status == 200
+            async with serving(site.settings) as started_now:
+                site.gateways.append(started_now)
+                assert await site.feed(bob, at=1) == site.posts[::-1]
             await asyncio.gather(
                 *(site.refused(*each, code="metadata-unavailable") for each in needing_rows(carol)),
                 site.refused(
