@@ -10,7 +10,7 @@ from events.posts import Place, StagedPhoto
 from gateway.bodies import refused
 from gateway.forms import Part
 from gateway.texts import clean_text
-from runtime.errors import Invalid, TooLarge, UnsupportedMedia
+from runtime.errors import Invalid, TooLarge, Unavailable, UnsupportedMedia
 from stores.objects import Objects
 
 MOST_PHOTOS = 10
@@ -45,6 +45,7 @@ class Draft:
     def __init__(self, objects: Objects) -> None:
         self.photos: list[StagedPhoto] = []
         self._objects = objects
+        self._storage_away = False
         self._alts: list[str] = []
         self._caption: str | None = None
         self._degrees: dict[str, float | None] = {}
@@ -86,6 +87,8 @@ class Draft:
 
     async def discard(self) -> None:
         """Take back what was staged; what storage cannot delete now is swept later."""
+        if self._storage_away:
+            return  # it would only be waited for again
         await self._objects.discard([photo.key for photo in self.photos])
 
     async def _take_photo(self, part: Part) -> None:
@@ -99,7 +102,11 @@ class Draft:
             raise UnsupportedMedia(
                 "unsupported-media", "photos are JPEG, PNG, WebP, GIF, AVIF or HEIC"
             )
-        self.photos.append(await self._objects.stage(joined(head, chunks)))
+        try:
+            self.photos.append(await self._objects.stage(joined(head, chunks)))
+        except Unavailable:
+            self._storage_away = True
+            raise
 
     def _place(self) -> Place | None:
         latitude, longitude = self._degrees.get("latitude"), self._degrees.get("longitude")

@@ -5,13 +5,15 @@ from contextlib import AsyncExitStack
 from secrets import randbits
 
 from bench.photos import camera_photo
+from stores.objects import STAGING, Objects
 from tests.faults.degraded.outages import PROMISED_SECONDS, SLACK_SECONDS, site_of, working
 from tests.gateway.publishing import form, urls_of
 
 CROWD = 12
+PART = b'--b\r\nContent-Disposition: form-data; name="photo"\r\n\r\n'
 UPLOAD = (
     "POST /v1/posts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
-    "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 20000000\r\n\r\n"
+    "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {size}\r\n\r\n"
 )
 
 
@@ -54,6 +56,39 @@ async def test_object_storage_down_uploads_are_refused_before_the_body_and_feeds
         assert (await site.ask("GET", url)).status == 200
 
 
+async def test_object_storage_down_an_upload_under_way_is_told_soon(settings, how):
+    """Between two photos of a post, too: nobody waits for the first to be taken back."""
+    async with site_of(settings, roles=()) as site, Objects(settings.objects_url) as objects:
+        ada = await site.gateway.sign_up("ada")
+        before = await staged(objects)
+        first, rest = (PART + new_photo() for _ in range(2))
+        last = b"\r\n--b--\r\n"
+        size = len(first) + len(rest) + 2 + len(last)
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.gateway.port)
+        writer.write(UPLOAD.format(token=ada.token, size=size).encode())
+        unsent = bytearray(rest)
+        writer.write(first + b"\r\n")
+
+        async def first_is_staged():
+            # The end of a part is known by what follows it.
+            writer.write(bytes(unsent[:100]))
+            del unsent[:100]
+            return len(await staged(objects) - before) == 1
+
+        await site.until(first_is_staged)
+        async with site.down("objects", how), asyncio.timeout(PROMISED_SECONDS + SLACK_SECONDS):
+            writer.write(bytes(unsent) + last)
+            told = await reader.readuntil(b"}")
+        writer.close()
+        await objects.delete(await staged(objects) - before)
+    assert told.startswith(b"HTTP/1.1 503 ")
+    assert b'"code":"objects-unavailable"' in told
+
+
+async def staged(objects):
+    return {each.key async for each in objects.list(STAGING)}
+
+
 async def uploaded(site, person):
     return await site.command("POST", "/v1/posts", person, data=form(new_photo()))
 
@@ -68,7 +103,7 @@ async def told_before_the_body(site, person):
     reader, writer = await asyncio.open_connection("127.0.0.1", site.gateway.port)
     try:
         async with asyncio.timeout(PROMISED_SECONDS + SLACK_SECONDS):
-            writer.write(UPLOAD.format(token=person.token).encode())
+            writer.write(UPLOAD.format(token=person.token, size=20_000_000).encode())
             told = (await reader.readuntil(b"}")).decode()
     finally:
         writer.close()
