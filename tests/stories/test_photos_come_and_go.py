@@ -55,7 +55,7 @@ async def assert_served(api, member, post):
 async def test_one_photo_of_two_owners_stays_until_both_have_deleted_it(
     api, settle, storage, ada, bob
 ):
-    """Uploaded at once, deleted by one, then by the other, and posted again before it is too late."""
+    """Uploaded at once, deleted by one, by the other, and posted again before it is too late."""
     photo = api.photo("orchid", size=(333, 222))
     adas, bobs = await asyncio.gather(
         api.publish(ada, photo, photo),

@@ -73,6 +73,8 @@ async def test_an_upload_at_any_step_ends_whole(site, monkeypatch, step):
 async def test_a_post_that_was_looked_at_before_is_spared(site, monkeypatch):
     """A worker believed the manifest, then came the whole sweep: the log names what it shows."""
     photo = await site.leave_unshown(BYTES)
+    post = await site.submit(BYTES)
+    await site.work("posts")
     look, swept = any_condemned, []
 
     async def looked(*arguments):
@@ -81,7 +83,7 @@ async def test_a_post_that_was_looked_at_before_is_spared(site, monkeypatch):
         return answer
 
     monkeypatch.setattr(renditions, "any_condemned", looked)
-    post = await site.publish(BYTES)
+    await site.work()
 
     assert swept[0].photos[SWEPT] == 0
     assert not await look(site.log, [photo])
