@@ -54,7 +54,8 @@ async def test_a_gateway_lives_and_ends_in_order(process):
         lines = (await started.stderr.read()).decode().splitlines()
 
     assert await started.wait() == 0
-    assert set(report["checks"]) == {"log", "cache", "database", "objects", "notices"}
+    names = {"log", "log-room", "cache", "database", "objects", "notices"}
+    assert set(report["checks"]) == names
     assert active.status == 503
     served = [each for each in map(json.loads, lines) if each["event"] == "request.served"]
     assert [(each["route"], each["status"]) for each in served] == [
