@@ -23,8 +23,8 @@ class Stage:
 
     async def drain(self, roles=tuple(SUBSCRIPTIONS), *, number=0, to_the_end=True):
         """Until nothing of these roles moves; `to_the_end`: nor is held by them."""
-        # Nobody else is alive: whatever is pending under another name is a dead consumer's.
-        settings = self.settings.replace(lease_seconds=0.001)
+        # Who goes by the dead one's name holds at once what it left; others wait out its lease.
+        settings = self.settings.replace(lease_seconds=0.001) if number else self.settings
         readers = [
             reader
             for role in roles

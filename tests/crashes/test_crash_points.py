@@ -46,7 +46,7 @@ async def test_a_death_leaves_no_trace(beginnings, template, case):
     await die(template, case)
     if case.point == points.AFTER_BURY:
         await retry_what_is_buried(beginnings.stage, case)
-    await beginnings.stage.drain(number=case.point in INHERITED)
+    await beginnings.stage.drain(number=int(case.point in INHERITED))
 
     assert await unsettled(beginnings.stage) == {}
     assert await beginnings.outcome(beginning.kept) == beginning.outcome
