@@ -21,6 +21,7 @@ TROUBLES = (
     points.AFTER_BURY,
     points.RENEWING,
     points.RECLAIMING,
+    points.BEGUN,
 )
 """What any delivery may pass, when something is wrong."""
 

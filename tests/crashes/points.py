@@ -34,6 +34,7 @@ BEFORE_BURY = "before-bury"
 AFTER_BURY = "after-bury"
 RENEWING = "renewing"  # the lease is renewed while the handler is at work
 RECLAIMING = "reclaiming"  # a dead consumer's entry is taken over, not attempted
+BEGUN = "begun"  # an earlier life's entry is counted as attempted, and is not
 
 ANYTHING = "anything"  # where no kind of event can be told
 
@@ -103,6 +104,8 @@ def _around_functions(monkeypatch, reached):
             reached(AFTER_BURY, _current())
         if function == "reclaim" and reply[1]:
             reached(RECLAIMING, {ANYTHING})
+        if function == "begin" and reply:
+            reached(BEGUN, {ANYTHING})
         return reply
 
     @wraps(append)

@@ -78,8 +78,8 @@ async def retry_what_is_buried(stage, case):
 async def die(template, case):
     """Live until the point, which must be reached."""
     order = {"role": case.role, "tag": case.tag, "point": case.point}
-    if case.point == points.RECLAIMING:
+    if case.point in {points.RECLAIMING, points.BEGUN}:
         await die(template, case._replace(point=points.CLAIMED))
-        order |= {"tag": points.ANYTHING, "number": 1}
+        order |= {"tag": points.ANYTHING, "number": int(case.point == points.RECLAIMING)}
     code, said = await template.live(changes=CHANGES.get(case.point, {}), **order)
     assert code == DIED, said
