@@ -51,22 +51,26 @@ class Judgement(NamedTuple):
 _JUDGED = """
     SELECT l.sha256,
            CASE WHEN e.erased THEN 'erased' ELSE 'unreferenced' END AS why,
-           CASE WHEN EXISTS (SELECT FROM photo_references AS r WHERE r.sha256 = l.sha256)
-                                                               THEN 'referenced'
-                WHEN k.kept_until > now()                      THEN 'kept'
-                WHEN l.newest > now() - $3::interval           THEN 'young'
-                WHEN e.erased                                  THEN 'due'
-                WHEN k.marked_at IS NULL                       THEN 'marked'
-                WHEN k.marked_at > now() - $4::interval        THEN 'quarantined'
-                                                               ELSE 'due' END AS standing
+           CASE WHEN r.referenced                        THEN 'referenced'
+                WHEN k.kept_until > now()                THEN 'kept'
+                WHEN l.newest > now() - $3::interval     THEN 'young'
+                WHEN e.erased                            THEN 'due'
+                WHEN k.marked_at IS NULL                 THEN 'marked'
+                WHEN k.marked_at > now() - $4::interval  THEN 'quarantined'
+                                                         ELSE 'due' END AS standing
     FROM unnest($1::bytea[], $2::timestamptz[]) AS l (sha256, newest)
     LEFT JOIN storage.ledger AS k ON k.shard = storage.shard_of(l.sha256) AND k.sha256 = l.sha256
     CROSS JOIN LATERAL (
         SELECT EXISTS (
+            SELECT FROM photo_references AS r WHERE r.sha256 = l.sha256) AS referenced
+        OFFSET 0) AS r  -- asked once, and the other only where it matters
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN r.referenced THEN false ELSE EXISTS (
             SELECT FROM posts AS p
             WHERE p.state = 40
               AND p.photos @> jsonb_build_array(
-                      jsonb_build_object('sha256', encode(l.sha256, 'hex')))) AS erased) AS e
+                      jsonb_build_object('sha256', encode(l.sha256, 'hex')))) END AS erased
+        OFFSET 0) AS e
 """
 
 
