@@ -76,14 +76,17 @@ async def charge(request: web.Request, name: LimitName) -> None:
     limit = limits.by_name[name]
     if name == "reads":
         viewer_id = viewer_of(request).account_id
-        taken = limits.rates.take_here(Allowance(viewer_id, limit.most, limit.seconds))
+        left = limits.rates.take_one_here(Allowance(viewer_id, limit.most, limit.seconds))
+        request[LEFT] = left
+        if left.wait:
+            raise too_many(left, f"{limit.most} reads {limit.whose}")
+        return
+    if name in ("sign-ups", "sign-ins"):
+        whose = limits.anonymous(network_of(address_of(request)))
     else:
-        if name in ("sign-ups", "sign-ins"):
-            whose = limits.anonymous(network_of(address_of(request)))
-        else:
-            whose = str(viewer_of(request).account_id)
-        key = f"{name}:{{{whose}}}"
-        taken = await limits.rates.take(Allowance(key, limit.most, limit.seconds))
+        whose = str(viewer_of(request).account_id)
+    key = f"{name}:{{{whose}}}"
+    taken = await limits.rates.take(Allowance(key, limit.most, limit.seconds))
     settle(request, taken, f"{limit.most} {name} {limit.whose}")
 
 
@@ -109,8 +112,12 @@ def settle(request: web.Request, taken: Taken, allowed: str) -> None:
     if not taken.shared:
         degrade(request, "cache")
     if not taken.granted:
-        detail = f"This is more than {allowed}."
-        raise TooMany("too-many-requests", detail, retry_after=seconds_of(tightest.wait))
+        raise too_many(tightest, allowed)
+
+
+def too_many(left: Left, allowed: str) -> TooMany:
+    detail = f"This is more than {allowed}."
+    return TooMany("too-many-requests", detail, retry_after=seconds_of(left.wait))
 
 
 def headers_of(left: Left) -> dict[str, str]:
