@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Awaitable, Collection
 from pathlib import Path
 
-from bench import fan_out, feed_page, gateway_memory, overload, start_up, upload_to_feed
+from bench import fan_out, feed_page, gateway_memory, lanes, overload, start_up, upload_to_feed
 from bench.standing import standing
 from bench.table import Row, write
 
@@ -20,6 +20,7 @@ QUESTIONS = {
     "feed_page": feed_page.measure,
     "upload_to_feed": upload_to_feed.measure,
     "fan_out": fan_out.measure,
+    "lanes": lanes.measure,
     "gateway_memory": gateway_memory.measure,
     "overload": overload.measure,
 }

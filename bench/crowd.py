@@ -27,16 +27,22 @@ POSTED_MS = EPOCH_MS + 3_600_000
 class Crowd(NamedTuple):
     """The followers' windows in the cache, and as many copies that nobody reads."""
 
+    ids: list[int]
     windows: list[bytes]
     twins: list[bytes]
 
 
-async def gather_crowd(settings: Settings, author_id: int, followers: int, fill: int) -> Crowd:
-    """Followers of the author, with `fill` entries in the window of each."""
+async def gather_crowd(
+    settings: Settings, author_id: int, followers: int, fill: int, *, earlier: int = 0
+) -> Crowd:
+    """Followers of the author, with `fill` entries in the window of each.
+
+    `earlier` is how many other crowds' members have signed up before, on the same site.
+    """
     dice = random.Random(1)
     ids = [
         make_id(Position(SIGNED_UP_MS + number, 0), dice.randrange(SHARDS))
-        for number in range(followers)
+        for number in range(earlier, earlier + followers)
     ]
     pool = await open_database(settings)
     async with pool, pool.acquire() as db, db.transaction():
@@ -99,4 +105,4 @@ async def build_windows(cache: Redis, log: Redis, ids: Sequence[int], fill: int)
             for copy in copies[first : first + COPIES_A_TRIP]:
                 pipeline.copy(windows[0], copy)
             await pipeline.execute()
-    return Crowd(windows, twins)
+    return Crowd(list(ids), windows, twins)

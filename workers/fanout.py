@@ -82,11 +82,12 @@ async def push_chunk(
     """Push one post to those of a range who follow its author now; who came later is backfilled."""
     for each in batch:
         chunk = each.event
-        async with transaction(site.database) as db:
-            follower_ids = await follows.holding_followers(
-                db, each.actor, chunk.first_follower_id, chunk.last_follower_id
-            )
-        await push(site, each.actor, [(chunk.published_ms, chunk.post_id)], follower_ids)
+        async with site.large:
+            async with transaction(site.database) as db:
+                follower_ids = await follows.holding_followers(
+                    db, each.actor, chunk.first_follower_id, chunk.last_follower_id
+                )
+            await push(site, each.actor, [(chunk.published_ms, chunk.post_id)], follower_ids)
     return ()
 
 
@@ -113,8 +114,9 @@ async def backfill(
 ) -> Collection[Delivery[FollowAccepted]]:
     """Add what a new followee posted before to the follower's window, if there is one."""
     edges = [(each.event.follower_id, each.actor) for each in batch]
-    rows = await edge_rows(site, edges)
-    await reflect(site, rows)
+    async with site.large:
+        rows = await edge_rows(site, edges)
+        await reflect(site, rows)
     return [
         each
         for edge, each in zip(edges, batch, strict=True)

@@ -1,6 +1,7 @@
 """What handlers work with: the open engines of one worker process."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -10,6 +11,8 @@ from stores.feeds import Feeds
 from stores.objects import Objects
 from workers.imaging.decoders import Decoders
 
+LARGE_AT_ONCE = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
@@ -18,6 +21,9 @@ class Site:
     log: Log
     database: "asyncpg.Pool[Any]"
     feeds: Feeds
+    large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
+    """Turns of what is large and in no hurry: of all partitions so much is under way at once, and
+    what is small finds connections, and a cache that has time for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
