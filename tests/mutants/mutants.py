@@ -152,4 +152,18 @@ MUTANTS = (
         "    end\n    return lost\n",
         ("tests/events/test_claims.py",),
     ),
+    Mutant(
+        "collect photos that a post still shows",
+        "stores/ledger.py",
+        "SELECT FROM photo_references AS r WHERE r.sha256 = l.sha256",
+        "SELECT FROM photo_references AS r WHERE false",
+        ("tests/workers/test_collecting.py",),
+    ),
+    Mutant(
+        "collect photos without a quarantine",
+        "stores/ledger.py",
+        "QUARANTINE = timedelta(days=7)",
+        "QUARANTINE = timedelta(0)",
+        ("tests/workers/test_collecting.py",),
+    ),
 )
