@@ -39,6 +39,7 @@ _OUTAGES = (
     asyncpg.ReadOnlySQLTransactionError,  # demoted: the primary is elsewhere now
     asyncpg.DeadlockDetectedError,
     asyncpg.InterfaceError,  # a connection closed under us
+    asyncpg.InternalClientError,  # one that was told the server ends, and has not ended yet
 )
 
 REFUSING = ("MISCONF", "CLUSTERDOWN", "NOREPLICAS", "UNBLOCKED", "TRYAGAIN", "BUSY ", "NOGROUP")
