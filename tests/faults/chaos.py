@@ -29,6 +29,9 @@ from tests.faults.verdict import objections
 from tests.faults.watch import Watch
 
 RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results"
+DEFAULT_SECONDS = 600
+LEAST_FAULTS = 200
+"""In that time."""
 WARM_SECONDS = 4
 CALM_SECONDS = 1
 """Between a fault that is to be blamed alone and the next."""
@@ -157,7 +160,7 @@ def kills_that_were_felt(outcome):
 def parse():
     parser = argparse.ArgumentParser("make chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
-    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seconds", type=float, default=DEFAULT_SECONDS)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--write", action="store_true", help="keep the table in bench/results")
     return parser.parse_args()
@@ -171,6 +174,8 @@ async def run(arguments):
     outcome = await chaos(
         arguments.seed, arguments.seconds, folder, clients=arguments.clients, say=tell
     )
+    if len(outcome.strikes) < LEAST_FAULTS * min(1, arguments.seconds / DEFAULT_SECONDS):
+        outcome.objections.append("the machine was too busy for enough faults")
     text = table_of(outcome)
     tell(text)
     if arguments.write:

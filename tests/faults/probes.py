@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from bisect import bisect_left
 from contextlib import suppress
 from itertools import pairwise
 
@@ -19,6 +20,7 @@ class Probes:
     def __init__(self, address):
         self.address = address
         self.good = {"reads": [], "commands": []}
+        self.late = []
         self.statuses = {}
 
     async def run(self, stopping):
@@ -40,7 +42,9 @@ class Probes:
                     tasks.create_task(
                         self.probe("commands", "PATCH", "/v1/me", **edit), name="command"
                     )
+                    due = time.time() + EVERY_SECONDS
                     await asyncio.sleep(EVERY_SECONDS)
+                    self.late.append((due, time.time() - due))
 
     async def sign_up(self):
         command = {"username": "probe", "password": "correct horse battery"}
@@ -62,11 +66,17 @@ class Probes:
         counted[status] = counted.get(status, 0) + 1
 
     def longest_without(self, kind, began, ended):
-        """The longest time without a good answer that touches this window, in seconds."""
-        times = self.good[kind]
+        """The longest time without a good answer that touches this window, in seconds.
+
+        While we were held up ourselves, as on a busy machine, nobody asked.
+        """
         gaps = [
-            after - before
-            for before, after in pairwise(times)
+            after - before - self.held_up(before, after)
+            for before, after in pairwise(self.good[kind])
             if after >= began and before <= ended + AFTERMATH_SECONDS
         ]
         return max(gaps, default=time.time() - began)
+
+    def held_up(self, began, ended):
+        first = bisect_left(self.late, (began,))
+        return sum(seconds for due, seconds in self.late[first:] if due <= ended)
