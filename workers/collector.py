@@ -17,7 +17,8 @@ from workers.process import log_of
 from workers.site import Storeroom
 
 LOOK_SECONDS = 600.0
-RETRY_SECONDS = 30.0
+POSTPONED_SECONDS = 60.0
+UNREADY_SECONDS = 1.0
 
 STEPS = {
     Standing.REFERENCED: "shown by a post",
@@ -57,7 +58,7 @@ async def collect_daily(
 
 async def _collect_daily(site: Storeroom, may_collect: Callable[[], bool]) -> None:
     while True:
-        wait_seconds = RETRY_SECONDS
+        wait_seconds = UNREADY_SECONDS
         try:
             if may_collect():
                 if await ledger.pass_is_due(site.database):
@@ -66,6 +67,7 @@ async def _collect_daily(site: Storeroom, may_collect: Callable[[], bool]) -> No
         except Exception as error:
             if not (is_outage(error) or isinstance(error, Conflict)):
                 raise
+            wait_seconds = POSTPONED_SECONDS
             log_line().warning("collecting.postponed", reason=f"{type(error).__name__}: {error}")
         await asyncio.sleep(wait_seconds)
 
