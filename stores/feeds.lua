@@ -115,6 +115,9 @@ local function push(keys, args)
             -- LT: of two publications of one post the lower counts, whichever comes first.
             landed = landed + redis.call('ZADD', window, 'LT', ms, id)
             trim(window, holder, floor, others, cap)
+        elseif holder then
+            -- A later publication may stand here; Postgres shows the post below the floor.
+            redis.call('ZREM', window, id)
         end
     end
     return landed

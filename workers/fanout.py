@@ -35,7 +35,7 @@ async def plan_fanout(
     later, by_author = [], defaultdict(list)
     for each in batch:
         row = rows.get(each.event.post_id)
-        if row is None or row.published_version < each.id:
+        if row is None or not is_folded(row, each):
             if shard_of(each.event.post_id) == shard_of(each.actor):
                 later.append(each)
         elif row.state is PostState.PUBLISHED:
@@ -43,6 +43,12 @@ async def plan_fanout(
     for author_id, published in by_author.items():
         await plan_author(site, author_id, published)
     return later
+
+
+def is_folded(row: PostRow, delivery: Delivery[PostPublished]) -> bool:
+    """Whether the row has this publication: of several the lowest moment counts."""
+    known = row.published_version >= delivery.id
+    return known and (row.published_ms or 0) <= delivery.position.ms
 
 
 async def plan_author(
