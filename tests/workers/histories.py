@@ -24,14 +24,21 @@ from events.posts import (
 )
 from stores.feeds import Feeds
 from workers.accounts import change_passwords, edit_profiles, open_accounts
+from workers.fanout import backfill, hide_author, plan_fanout
 from workers.graph import open_doors, record_verdicts, record_wishes, record_withdrawals
 from workers.posts import delete_posts, publish_posts, reject_posts, submit_posts
 from workers.site import Site
 
 PARTITIONS = 8
+WINDOW_CAP = 2
+"""So few that in most histories windows are trimmed."""
 TABLES = ("accounts", "posts", "photo_references", "following", "followers")
 HANDLERS = (
-    # Nothing comes in a helpful order: a door is opened before the register says so.
+    # Nothing comes in a helpful order: a post is to be pushed before there is a row of it, a door
+    # is opened before the register says so.
+    (PostPublished, plan_fanout),
+    (FollowAccepted, backfill),
+    (Unfollowed, hide_author),
     (ProfileEdited, open_doors),
     (ProfileEdited, edit_profiles),
     (PasswordChanged, change_passwords),
@@ -51,7 +58,7 @@ def new_site(database: asyncpg.Pool, log_client: Redis, cache_client: Redis) -> 
     return Site(
         log=Log(log_client, partitions=PARTITIONS, secret=b"s" * 32),
         database=database,
-        feeds=Feeds(cache_client, log_client),
+        feeds=Feeds(cache_client, log_client, cap=WINDOW_CAP),
     )
 
 
@@ -150,6 +157,34 @@ async def forget(site: Site) -> None:
     await site.database.execute(
         "DELETE FROM posts; DELETE FROM followers; DELETE FROM following; DELETE FROM accounts"
     )
+
+
+async def open_windows(site: Site, viewer_ids: Iterable[int]) -> None:
+    """Everybody read an empty feed before anything happened."""
+    await site.feeds.refresh()
+    for viewer_id in viewer_ids:
+        token = await site.feeds.begin_build(viewer_id)
+        assert token
+        assert await site.feeds.finish_build(viewer_id, token, [], truncated=False)
+
+
+async def assert_fed(site: Site, tables: dict[str, list[dict[str, Any]]]) -> None:
+    """Every window shows what its viewer follows, above its floor: all of it and nothing else."""
+    shown = {
+        row["id"]: (row["published_ms"], row["id"], row["author_id"])
+        for row in tables["posts"]
+        if row["state"] == 21
+    }
+    follows = {(r["follower_id"], r["followee_id"]) for r in tables["following"] if r["holds"]}
+    for viewer_id in (row["id"] for row in tables["accounts"]):
+        window = await site.feeds.skeleton(viewer_id, None, 1_000)
+        assert window, "a window was lost"
+        assert len(window.entries) <= WINDOW_CAP
+        read = [shown[post_id] for _, post_id in window.entries if post_id in shown]
+        due = [post for post in shown.values() if (viewer_id, post[2]) in follows]
+        assert [post for post in read if post[2] not in window.hidden] == [
+            post for post in sorted(due, reverse=True) if post[0] > window.floor
+        ]
 
 
 def assert_counted(tables: dict[str, list[dict[str, Any]]]) -> None:
