@@ -33,7 +33,7 @@ DEFAULT_SECONDS = 600
 LEAST_FAULTS = 200
 """In that time."""
 WARM_SECONDS = 4
-CALM_SECONDS = 1
+CALM_SECONDS = 1.5
 """Between a fault that is to be blamed alone and the next."""
 STORM = (3, 6)
 DRAIN_SECONDS = 60
@@ -171,20 +171,24 @@ async def run(arguments):
     loop.add_signal_handler(signal.SIGTERM, task.cancel)
     tell(f"seed {arguments.seed}: {arguments.seconds:g} s of faults")
     folder = Path(tempfile.mkdtemp(prefix="hg-chaos-record-"))
-    outcome = await chaos(
-        arguments.seed, arguments.seconds, folder, clients=arguments.clients, say=tell
-    )
-    if len(outcome.strikes) < LEAST_FAULTS * min(1, arguments.seconds / DEFAULT_SECONDS):
-        outcome.objections.append("the machine was too busy for enough faults")
+    keep = False
+    try:
+        outcome = await chaos(
+            arguments.seed, arguments.seconds, folder, clients=arguments.clients, say=tell
+        )
+        if len(outcome.strikes) < LEAST_FAULTS * min(1, arguments.seconds / DEFAULT_SECONDS):
+            outcome.objections.append("the machine was too busy for enough faults")
+        keep = bool(outcome.objections)
+    finally:
+        if not keep:
+            shutil.rmtree(folder)
     text = table_of(outcome)
     tell(text)
     if arguments.write:
         (RESULTS / f"chaos-{arguments.seed}.md").write_text(text, encoding="utf-8")
-    if outcome.objections:
+    if keep:
         tell(f"record and logs: {folder}")
-        return 1
-    shutil.rmtree(folder)
-    return 0
+    return int(keep)
 
 
 def tell(text):

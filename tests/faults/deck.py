@@ -19,6 +19,7 @@ ENGINES_OF = {
     "posts": ("log", "cache", "database"),
     "graph": ("log", "cache", "database"),
     "fanout": ("log", "cache", "database"),
+    "collect": ("log", "database", "objects"),
 }
 
 

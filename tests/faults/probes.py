@@ -10,7 +10,7 @@ import aiohttp
 
 EVERY_SECONDS = 0.1
 PATIENCE_SECONDS = 5
-AFTERMATH_SECONDS = 1
+AFTERMATH_SECONDS = 0.5
 """How long after its end a fault is still blamed."""
 
 

@@ -21,7 +21,7 @@ from tests.faults.proxy import Proxy, proxies_in, through
 
 ROOT = Path(__file__).resolve().parents[2]
 GATEWAYS = {"gateway-read": 2, "gateway-write": 2}
-WORKERS = {"accounts": 1, "renditions": 2, "posts": 2, "graph": 1, "fanout": 2}
+WORKERS = {"accounts": 1, "renditions": 2, "posts": 2, "graph": 1, "fanout": 2, "collect": 1}
 EDGE_PORT = 7_00  # a hundred of the site's block that no program has
 
 # All come from one address, as fast as they can. Leases of 5 s: takeovers happen within minutes.
@@ -180,7 +180,8 @@ async def running_site(workers=WORKERS):
         for role, number in chain.from_iterable(
             ((role, n) for n in range(count)) for role, count in workers.items()
         ):
-            arguments = ["workers", role, "--number", str(number)]
+            own = ["--daily"] if role == "collect" else ["--number", str(number)]
+            arguments = ["workers", role, *own]
             await site.add_program(f"{role}-{number}", "worker", arguments)
         await site.add_edge()
         edge = site.parts["edge"]

@@ -1,7 +1,10 @@
 """A minute of `make chaos` with a fixed seed, in every run of the tests."""
 
+from runtime.embedded import ENGINES
+from runtime.site import PROGRAMS
 from tests.faults.chaos import chaos
-from tests.faults.deck import whole_deck
+from tests.faults.deck import ENDS, LINE_FAULTS, kind_of, whole_deck
+from tests.faults.site import GATEWAYS, WORKERS
 
 SEED = 3
 SECONDS = 60
@@ -20,14 +23,16 @@ async def test_a_minute_of_faults_loses_nothing_and_doubles_nothing(tmp_path):
 
 
 def test_the_deck_has_every_fault_on_every_part_and_line():
-    """Whoever adds a kind of part finds it missing here."""
+    """Whoever adds a program to the site finds it missing here."""
     deck = whole_deck()
+    parts = {card.target for card in deck if isinstance(card.target, str)}
+    lines = {card.target for card in deck if isinstance(card.target, tuple)}
 
-    assert len(deck) == len(set(deck))
-    assert {card.target for card in deck if isinstance(card.target, str)} == {
-        "gateway-read", "gateway-write", "accounts", "renditions", "posts", "graph", "fanout",
-        "edge", "log", "cache", "database", "objects",
-    }  # fmt: skip
-    assert {card.fault for card in deck} == {
-        "kill", "restart", "freeze", "refuse", "stall", "delay", "drop", "cut", "half-close",
-    }  # fmt: skip
+    assert {*GATEWAYS, *WORKERS} == set(PROGRAMS)
+    assert parts == {*PROGRAMS, *ENGINES, "edge"}
+    assert {kind_of(line) for line in lines} == {
+        "client → edge",
+        "edge → gateway",
+        *(f"{user} → {engine}" for user in ("gateway", "worker") for engine in ENGINES),
+    }
+    assert len(set(deck)) == len(parts) * len(ENDS) + len(lines) * len(LINE_FAULTS)
