@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from events.accounts import AccountRegistered
@@ -8,7 +10,7 @@ from events.log import Log, stream_key
 from events.posts import PostSubmitted, StagedPhoto
 from stores.objects import Objects
 from workers import house
-from workers.site import Darkroom
+from workers.site import Darkroom, Site
 
 ROLE = "renditions"
 
@@ -99,3 +101,28 @@ async def test_a_buried_delivery_that_cannot_be_read_keeps_whatever_it_may_need(
 
     await house.sweep(site, ROLE)
     assert await site.objects.exists(staged)
+
+
+async def test_a_round_of_the_house_forgets_who_is_gone(settings, log_client, monkeypatch):
+    """A consumer of a host that is no more leaves every group, unless something is in its name."""
+    log = Log(log_client, partitions=settings.partitions, secret=settings.secret.reveal().encode())
+    monkeypatch.setattr(house, "LEAST_SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(house, "ROUND_SECONDS", 0.01)
+    actor = (await log.register(AccountRegistered(username="ada"))).id
+    busy, idle = [stream_key("posts", (actor >> 10) % 8 ^ each) for each in (0, 1)]
+    await log.append(PostSubmitted(photos=()), actor=actor)
+    for stream in (busy, idle):
+        await ensure_group(log_client, stream, "posts")
+        await log_client.xreadgroup("posts", "gone", {stream: ">"})
+
+    stopping = asyncio.Event()
+    site = Site(log=log, database=None, feeds=None)
+    keeping = asyncio.create_task(house.keep_house(site, "posts", stopping, lease_seconds=0))
+    async with asyncio.timeout(10):
+        while await log_client.xinfo_consumers(idle, "posts"):
+            pass
+        stopping.set()
+        await keeping
+
+    [kept] = await log_client.xinfo_consumers(busy, "posts")
+    assert (kept["name"], kept["pending"]) == (b"gone", 1)
