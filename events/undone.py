@@ -47,7 +47,10 @@ async def undone(log: Log, role: str, topic: str, partition: int) -> Undone:
 async def undone_entries(
     log: Log, roles: Sequence[str], topic: str, partition: int
 ) -> AsyncIterator[Entry]:
-    """Every entry that any of these roles may still have to do, as far as the topic goes now."""
+    """Every entry that any of these roles may still have to do, as far as the topic goes now.
+
+    The roles are asked one by one: where one announces what the next writes, name them so.
+    """
     found = [await undone(log, role, topic, partition) for role in roles]
     stream = stream_key(topic, partition)
     letters = {at for each in found for at in (*each.buried, *each.dropped)}

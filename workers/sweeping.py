@@ -30,7 +30,8 @@ from stores.condemned import SWEEP_SECONDS, absolve, condemn
 from stores.stored_photos import StoredPhoto
 from workers.site import Storeroom
 
-# Whose work leads from an upload to the row that references it: one stores, one writes.
+# Whose work leads from an upload to the row that references it, in the order in which they do it
+# and have to be asked: what the first has just done, the second is found with, or has written.
 ROLES = ("renditions", "posts")
 
 

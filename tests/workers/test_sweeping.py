@@ -1,9 +1,11 @@
 """Whoever uploads a photo while the same bytes are swept shows a whole photo in the end."""
 
+import asyncio
 import time
 
 import pytest
 
+from events import undone
 from events.dead_letters import DEAD, Drop, Undelivered, drop, letters_key, retry
 from events.log import stream_key
 from runtime.errors import Unavailable
@@ -16,7 +18,7 @@ from workers import renditions, sweeping
 from workers.collecting import SWEPT, collect
 from workers.imaging.recipe import RECIPE
 
-BYTES = jpeg(7)
+BYTES = jpeg(7, size=(400, 300))
 
 
 @pytest.fixture
@@ -87,6 +89,38 @@ async def test_a_post_that_was_looked_at_before_is_spared(site, monkeypatch):
 
     assert swept[0].photos[SWEPT] == 0
     assert not await look(site.log, [photo])
+    await site.assert_whole(post)
+
+
+async def test_a_post_that_is_decided_while_the_log_is_read_is_spared(site, monkeypatch):
+    """It was looked at before, and moves from one role's work to the other's between two looks."""
+    await site.leave_unshown(BYTES)
+    post = await site.submit(BYTES)
+    await site.work("posts")
+    look, ask, asked = any_condemned, undone.undone, []
+    reading, decided = asyncio.Event(), asyncio.Event()
+    collecting = []
+
+    async def looked(*arguments):
+        answer = await look(*arguments)
+        collecting.append(asyncio.create_task(collect(site.storeroom)))
+        await reading.wait()
+        return answer
+
+    async def asking(log, role, topic, partition):
+        asked.append(partition)
+        if asked.count(post.partition) == 2:
+            reading.set()
+            await decided.wait()
+        return await ask(log, role, topic, partition)
+
+    monkeypatch.setattr(renditions, "any_condemned", looked)
+    monkeypatch.setattr(undone, "undone", asking)
+    await site.work("renditions")
+    decided.set()
+    assert (await collecting[0]).photos[SWEPT] == 0
+
+    await site.work()
     await site.assert_whole(post)
 
 
