@@ -78,7 +78,7 @@ def event_of(draw, kind, subject, other, moment):
 
 
 @st.composite
-def histories(draw, kinds=(*STEPS, *TOGETHER, *TOGETHER), least=0):
+def histories(draw, kinds=(*STEPS, *TOGETHER, *TOGETHER, "withdraw", "withdraw"), least=0):
     """What three people did, in the order of the log; everybody is there from the start."""
     accounts = [registered(name, at, password_hash="first") for at, name in enumerate(NAMES, 1)]
     history = list(accounts)
