@@ -19,6 +19,7 @@ class Clients:
                 "who": who,
                 "does": does,
                 "about": about,
+                "key": f"{who} {len(self.lines)}",
                 "outcome": outcome,
                 "status": status,
                 "body": body or {},
@@ -32,7 +33,8 @@ class Clients:
 
     def register(self, who):
         account = {"id": who, "display_name": who, "bio": "", "private": False}
-        self.say(who, "register", {"token": f"token of {who}", "account": account}, status=201)
+        body = {"token": f"token of {who}", "account": account}
+        self.say(who, "register", body, status=201, command={"username": who})
 
     def edit(self, who, *, outcome="ok", strays=0, **fields):
         self.say(who, "edit", {"event": "e"}, outcome=outcome, strays=strays, fields=fields)
@@ -67,9 +69,9 @@ def account(bio="", *, private=False, name, **counts):
 
 def seen(account, **found):
     nothing = {"posts": [[]], "followers": [[]], "following": [[]], "feed": [[]], "edges": {}}
-    return (
-        nothing | {"single": {}, "commands": {}, "account": account, "to_a_stranger": 200} | found
-    )
+    empty = {"single": {}, "commands": {}, "to_a_stranger": 200}
+    again = [201, account["display_name"], True]
+    return nothing | empty | {"account": account, "again": again} | found
 
 
 def true_sight():
@@ -239,3 +241,8 @@ def dead_letters(members, sight):
 @lie("cyd was not looked at")
 def a_member_nobody_looked_at(members, sight):
     del members["cyd"]
+
+
+@lie("repeated with its key, is answered")
+def a_second_account_by_the_same_key(members, sight):
+    members["bob"]["again"] = [201, "other", False]

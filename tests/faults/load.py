@@ -86,7 +86,7 @@ class Member:
         self.photos = []
 
     async def live(self):
-        registered = await self.do("register", self.register())
+        registered = await self.register()
         if registered is None:
             return
         self.token = registered["token"]
@@ -114,6 +114,7 @@ class Member:
             who=self.username,
             does=does,
             about=about,
+            key=key,
             outcome=outcome.outcome,
             status=outcome.answer.status,
             body=outcome.answer.body,
@@ -127,9 +128,10 @@ class Member:
         )
         return outcome.answer.body if outcome.outcome == "ok" else None
 
-    def register(self):
+    async def register(self):
         command = {"username": self.username, "password": PASSWORD}
-        return "POST", "/v1/accounts", {"json": command}, True
+        sending = "POST", "/v1/accounts", {"json": command}, True
+        return await self.do("register", sending, command=command)
 
     async def sign_in(self):
         command = {"username": self.username, "password": PASSWORD}

@@ -69,6 +69,7 @@ class Member:
         self.username = line["who"]
         self.certain = line["outcome"] == "ok"
         self.token = line["body"].get("token")
+        self.key, self.command = line["key"], line["about"]["command"]
         account = line["body"].get("account", {})
         self.account_id = account.get("id")
         self.fields = {

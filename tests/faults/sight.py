@@ -74,8 +74,19 @@ class Looker:
             "edges": {other: await self.edge(other, token) for other in member.wishes},
             "single": dict(zip(ids, await self.statuses("/v1/posts/{}", ids, token), strict=True)),
             "commands": dict(zip(events, await self.states(events, token), strict=True)),
+            "again": await self.register_again(member),
             "to_a_stranger": (await self.get(f"{path}/posts", stranger))[0] if stranger else None,
         }
+
+    async def register_again(self, member):
+        """Status, id, and whether it is called a replay: with the key of the first time."""
+        url, headers = f"{self.address}/v1/accounts", {"Idempotency-Key": member.key}
+        async with (
+            self.turns,
+            self.session.post(url, json=member.command, headers=headers) as answer,
+        ):
+            account = (await answer.json(content_type=None)).get("account", {})
+            return [answer.status, account.get("id"), "Idempotency-Replayed" in answer.headers]
 
     async def edge(self, other, token):
         status, account = await self.get(f"/v1/accounts/{other}", token)

@@ -21,6 +21,8 @@ def profiles(model, sight):
             allowed, shown = register.values_at(), seen["account"].get(field)
             if shown not in allowed:
                 yield f"{name}'s {field} is {shown!r}, it should be one of {allowed}"
+        if seen["again"] != [201, model.members[name].account_id, True]:
+            yield f"{name}'s sign-up, repeated with its key, is answered {seen['again']}"
     for name, status in sight["doubtful"].items():
         if status not in (200, 404):
             yield f"{name}, who may or may not be registered, is answered with {status}"
