@@ -34,11 +34,7 @@ WINDOW_CAP = 2
 """So few that in most histories windows are trimmed."""
 TABLES = ("accounts", "posts", "photo_references", "following", "followers")
 HANDLERS = (
-    # Nothing comes in a helpful order: a post is to be pushed before there is a row of it, a door
-    # is opened before the register says so.
-    (PostPublished, plan_fanout),
-    (FollowAccepted, backfill),
-    (Unfollowed, hide_author),
+    # Nothing comes in a helpful order: a door is opened before the register says so.
     (ProfileEdited, open_doors),
     (ProfileEdited, edit_profiles),
     (PasswordChanged, change_passwords),
@@ -50,6 +46,13 @@ HANDLERS = (
     (FollowRequested, record_wishes),
     (Unfollowed, record_withdrawals),
     (AccountRegistered, open_accounts),
+)
+WITH_FANOUT = (
+    # A post is to be pushed before there is a row of it.
+    (PostPublished, plan_fanout),
+    (FollowAccepted, backfill),
+    (Unfollowed, hide_author),
+    *HANDLERS,
 )
 
 
@@ -109,10 +112,12 @@ def rendered(name: str = "a") -> RenderedPhoto:
     )
 
 
-async def deliver(site: Site, *batch: Delivery[Any]) -> list[Delivery[Any]]:
+async def deliver(
+    site: Site, *batch: Delivery[Any], handlers: Sequence[Any] = HANDLERS
+) -> list[Delivery[Any]]:
     """Give one batch to every handler of it; what must come later, once for each handler."""
     leftover = []
-    for kind, handler in HANDLERS:
+    for kind, handler in handlers:
         if mine := [each for each in batch if type(each.event) is kind]:
             leftover += await handler(site, mine)
     return leftover
@@ -120,9 +125,11 @@ async def deliver(site: Site, *batch: Delivery[Any]) -> list[Delivery[Any]]:
 
 async def settle(site: Site, batches: Iterable[Sequence[Delivery[Any]]]) -> None:
     """Deliver the batches, then what was left over, until nothing is: three rounds suffice."""
-    leftover = [each for batch in batches for each in await deliver(site, *batch)]
+    leftover = [
+        each for batch in batches for each in await deliver(site, *batch, handlers=WITH_FANOUT)
+    ]
     for _ in range(3):
-        leftover = await deliver(site, *leftover)
+        leftover = await deliver(site, *leftover, handlers=WITH_FANOUT)
     assert not leftover, f"these wait for ever: {leftover}"
 
 
