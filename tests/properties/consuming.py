@@ -23,7 +23,7 @@ from events.log import Log, stream_key
 from events.posts import PostDeleted
 from runtime.connections import open_redis
 from runtime.errors import Unavailable
-from tests.faults.proxy import Proxy, paths
+from tests.faults.proxy import Proxy
 from tests.properties.turns import Turns
 
 LIMITS = Limits(batch=4, in_flight=100, lease_seconds=1_000, attempts=3)
@@ -74,7 +74,9 @@ class Judged(RuleBasedStateMachine):
         self.client = open_redis(self.log_url, 4, 5)
         self.proxy = Proxy(Path(urlsplit(self.log_url).path))
         await self.proxy.__aenter__()
-        self.proxied = open_redis(self.log_url.replace(*paths(self.proxy)), 8, 5)
+        self.proxied = open_redis(
+            self.log_url.replace(*map(str, (self.proxy.upstream, self.proxy.address))), 8, 5
+        )
         await self.client.flushall()
         await ensure_group(self.client, STREAM, GROUP)
         # Old enough to wait for a newer worker by the minute, young enough to wait at all.
