@@ -141,11 +141,13 @@ async def test_postgres_down_commands_are_taken_and_take_hold_on_every_gateway(s
 
         await site.check("database", "ok")
         await site.applied((ada, uploaded), (carol, followed), (carol, edited))
-        assert (await site.get("/v1/accounts/carol", bob))["display_name"] == "Carol C"
+        answer = await site.until_status(200, "GET", "/v1/accounts/carol", bob)
+        assert answer.body["display_name"] == "Carol C"
         await site.until(lambda: is_in_feed(site, carol, uploaded["id"]))
         await site.until(lambda: is_in_feed(site, bob, uploaded["id"]))
         assert await site.feed(bob) == [uploaded["id"]]
-        assert (await site.get("/v1/accounts/ada", bob))["counts"]["posts"] == 1
+        answer = await site.until_status(200, "GET", "/v1/accounts/ada", bob)
+        assert answer.body["counts"]["posts"] == 1
 
 
 async def signed_in(site, person):

@@ -56,12 +56,12 @@ async def uploaded(site, person):
 
 
 async def waits_for(site, person, post, role):
-    """Everybody else is done with the upload, or waits for what this role announces."""
+    """Everybody has done what can be done of the upload without this role."""
     roles = (await site.get(f"/v1/commands/{post['event']}", person))["roles"]
-    return roles[role] == "waiting" and roles.get(BEFORE[role], "done") == "done"
+    return {each for each, state in roles.items() if state == "waiting"} == WAITING[role]
 
 
-BEFORE = {"renditions": "posts", "posts": "renditions", "fanout": "posts"}
+WAITING = {"renditions": {"renditions"}, "posts": {"posts", "fanout"}, "fanout": {"fanout"}}
 
 
 def kill_decoders():
