@@ -35,7 +35,7 @@ OLDER_POSTS = 100  # what a new follower's window is filled with
 SECONDS_BETWEEN = 1.0
 AHEAD = 20  # chunks that wait, follows at once: the flood runs neither dry nor ever higher
 POLL_SECONDS = 0.05
-DRAIN_SECONDS = 30
+DRAIN_SECONDS = 60
 OTHER_CROWDS = 100_000  # more than bench/fan_out.py signs up
 
 
@@ -61,32 +61,32 @@ class Flood:
         self.fans = cycle(crowd)
         self.posts = self.follows = 0
         self.seconds = 0.0
+        self.ebbs = asyncio.Event()
 
     @asynccontextmanager
     async def flowing(self) -> AsyncIterator[None]:
         """Within, both always have work waiting; after it, all is done."""
         began = time.perf_counter()
-        tasks = [asyncio.create_task(each()) for each in (self.publish, self.follow)]
-        try:
+        self.ebbs.clear()
+        async with asyncio.TaskGroup() as flood:
+            flood.create_task(self.publish())
+            flood.create_task(self.follow())
             await self.until(lambda waiting: waiting > 0)
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            self.ebbs.set()
         await self.until(lambda waiting: waiting == 0)
         self.seconds += time.perf_counter() - began
 
     async def publish(self) -> None:
         """Posts without photos: they cost the decoders nothing, and fan-out as much as any."""
-        while True:
+        while not self.ebbs.is_set():
             post = await self.log.append(PostSubmitted(photos=()), actor=self.star)
             await wait_for(self.log, post.address, DRAIN_SECONDS)  # planned, that is
             self.posts += 1
             await self.until(lambda waiting: waiting < AHEAD)
 
     async def follow(self) -> None:
-        while True:
+        while not self.ebbs.is_set():
             wish = FollowRequested(followee_id=self.classic)
             wishes = [await self.log.append(wish, actor=next(self.fans)) for _ in range(AHEAD)]
             for each in wishes:
