@@ -21,6 +21,11 @@ def death(case: str) -> str:
     return f"tests/crashes/test_crash_points.py::test_a_death_leaves_no_trace[{case}]"
 
 
+def repeat(case: str) -> str:
+    test = "test_a_command_repeated_after_a_death_counts_once"
+    return f"tests/crashes/test_gateway_commands.py::{test}[{case}]"
+
+
 MUTANTS = (
     Mutant(
         "acknowledge before the commit",
@@ -36,7 +41,7 @@ MUTANTS = (
         "stores/profiles.py",
         " AND new.version > a.bio_version",
         "",
-        ("tests/workers/test_projections_commute.py", "tests/workers/test_accounts.py"),
+        ("tests/workers/test_accounts.py",),
     ),
     Mutant(
         "one version a row instead of one a register",
@@ -127,7 +132,7 @@ MUTANTS = (
         "    redis.call('SET', keys[3], args[1] .. ' ' .. position .. ' ' .. args[3], "
         "'EX', args[4])\n",
         "",
-        ("tests/crashes/test_gateway_commands.py",),
+        (repeat("POST /v1/posts-after-append"),),
     ),
     Mutant(
         "announce anew after a death",
