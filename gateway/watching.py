@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 
 from gateway.keys import CACHE, CACHE_REACH, LOG, READER, READER_REACH
+from runtime.health import stop_watching
 from runtime.loglines import log
 from runtime.outages import is_outage
 from stores.database import reading
@@ -24,9 +25,7 @@ async def watch_engines(app: web.Application) -> AsyncIterator[None]:
         for name, question in questions.items()
     ]
     yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*map(stop_watching, tasks))
 
 
 async def keep_asking(

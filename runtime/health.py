@@ -8,7 +8,6 @@ outage), while one with wrong settings makes it unready again, because it would 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import Literal
 
 import msgspec
@@ -21,6 +20,7 @@ EVERY_SECONDS = 3.0
 BEAT_SECONDS = 0.5
 # A loop that has not turned for this long is stuck, not busy.
 STUCK_SECONDS = 10.0
+CANCEL_SECONDS = 1.0
 
 State = Literal["waiting", "ok", "full", "down", "wrong"]
 
@@ -135,6 +135,9 @@ async def examine(check: Check) -> Finding:
 
 
 async def stop_watching(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    """Cancel it until it ends: what a driver makes of one cancellation is not ours to know."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_SECONDS)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error

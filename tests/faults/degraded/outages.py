@@ -9,9 +9,11 @@ import re
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from aiohttp import ClientTimeout
+
 from gateway.room import check_of
 from runtime.engine_checks import engine_checks
-from runtime.health import Health
+from runtime.health import Health, stop_watching
 from runtime.operations import served
 from tests.faults.proxy import proxied
 from tests.gateway.serving import serving
@@ -24,6 +26,7 @@ PROMISED_SECONDS = 2.0
 # What a busy machine of two cores may add to the two seconds that are promised.
 SLACK_SECONDS = 1.0
 HEALED_SECONDS = 20.0
+HANGS = ClientTimeout(total=30)
 PROJECTIONS = tuple(SUBSCRIPTIONS.keys() - EFFECTS)
 
 
@@ -52,7 +55,7 @@ class Site:
     async def ask(self, method, path, person=None, *, at=0, **more):
         """The answer, which never takes longer than is promised of a dead engine."""
         started = time.monotonic()
-        answer = await self.gateways[at].ask(method, path, person, **more)
+        answer = await self.gateways[at].ask(method, path, person, timeout=HANGS, **more)
         took = time.monotonic() - started
         assert took < PROMISED_SECONDS + SLACK_SECONDS, (method, path, answer.status, took)
         return answer
@@ -91,7 +94,7 @@ class Site:
         """Wait until every later read shows them."""
         for person, body in commands:
             path = f"/v1/commands/{body['event']}?wait=10"
-            answer = await self.gateways[at].ask("GET", path, person)
+            answer = await self.gateways[at].ask("GET", path, person, timeout=HANGS)
             assert answer.body.get("state") == "applied", answer
 
     async def shows(self, person, posts, **query):
@@ -171,5 +174,4 @@ async def watched(settings, app):
             with served(health, 0) as port:
                 yield f"http://127.0.0.1:{port}"
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            await stop_watching(watching)
