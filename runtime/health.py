@@ -68,6 +68,7 @@ class Health:
         self.seen: set[str] = set()
         self.draining = False
         self.beaten = time.monotonic()
+        self._over = False
 
     def report(self) -> Report:
         findings = dict(self.findings)
@@ -93,6 +94,11 @@ class Health:
             tasks.create_task(self.beat(), name="health.beat")
             for check in self.checks:
                 tasks.create_task(self.follow(check), name=f"health.{check.name}")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                # A driver may swallow the cancellation of a probe: that look is the last.
+                self._over = True
 
     async def beat(self) -> None:
         while True:
@@ -102,6 +108,8 @@ class Health:
     async def follow(self, check: Check) -> None:
         while True:
             await self.look(check)
+            if self._over:
+                return
             # Quick while the process waits to start, since somebody waits with it.
             await asyncio.sleep(EVERY_SECONDS if check.name in self.seen else BEAT_SECONDS)
 
@@ -135,7 +143,7 @@ async def examine(check: Check) -> Finding:
 
 
 async def stop_watching(task: "asyncio.Task[None]") -> None:
-    """Cancel it until it ends: what a driver makes of one cancellation is not ours to know."""
+    """Cancel it until it ends: redis-py now and then swallows a cancellation."""
     while not task.done():
         task.cancel()
         await asyncio.wait({task}, timeout=CANCEL_SECONDS)

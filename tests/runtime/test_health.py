@@ -5,11 +5,12 @@ import json
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 
 import pytest
 
 from runtime.engine_checks import engine_checks
-from runtime.health import STUCK_SECONDS, Check, Health
+from runtime.health import STUCK_SECONDS, Check, Health, stop_watching
 from runtime.operations import operated, served
 
 ALL = ("log", "cache", "database", "objects")
@@ -153,6 +154,23 @@ async def test_an_engine_lost_later_degrades_and_does_not_unready():
 
     health.drain()
     assert health.report().status == "not ready"
+
+
+async def test_a_watch_ends_although_a_probe_swallows_its_cancellation():
+    """As redis-py's now and then does: a process that is told to end must end."""
+    probing = asyncio.Event()
+
+    async def deaf():
+        probing.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return "well"
+
+    checks = [Check("log", deaf, "", ""), Check("cache", probe_well, "", "")]
+    watching = asyncio.create_task(Health(checks).watch())
+    await probing.wait()
+    async with asyncio.timeout(5):
+        await stop_watching(watching)
 
 
 async def test_the_operations_port_answers(settings, clean_site):
