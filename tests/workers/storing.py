@@ -69,10 +69,10 @@ class Site:
             for role, site in sites.items()
         }
 
-    async def work(self, *roles, rounds=5):
+    async def work(self, *roles, rounds=5, seconds=100):
         """Let these roles, or all, go on until nothing moves, or as far as they come."""
         for _ in range(rounds):
-            self._now += 100
+            self._now += seconds
             readers = [each for role in roles or self._readers for each in self._readers[role]]
             settled = [await each.step() for each in readers]
             if not any(settled) and not any(each.claims.leases.held for each in readers):
