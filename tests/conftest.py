@@ -22,8 +22,8 @@ UNLIMITED = {
 SECRET = "a secret that only tests use, and no site ever should"
 
 # The same examples every time, for CI is no place to find something new, and no minutes spent on
-# making a failure smaller. `--hypothesis-profile=explore` does that, and looks elsewhere and further
-# (tests/properties/exploring.py).
+# making a failure smaller. `--hypothesis-profile=explore` does that, and looks elsewhere and
+# further (tests/properties/exploring.py).
 settings.register_profile(
     "ci",
     derandomize=True,
