@@ -22,7 +22,7 @@ from events.log import Log
 from events.posts import PostDeleted
 from runtime.connections import open_redis
 from runtime.errors import HeliographError
-from tests.faults.proxy import Proxy, paths
+from tests.faults.proxy import Proxy
 from tests.properties.log_model import Command, Partition, picture_of
 
 PARTITIONS = 2
@@ -66,9 +66,9 @@ class Judged(RuleBasedStateMachine):
 
     async def _open(self):
         self.client = open_redis(self.log_url, 4, 5)
-        self.proxy = Proxy(Path(urlsplit(self.log_url).path))
-        await self.proxy.__aenter__()
-        self.proxied = open_redis(self.log_url.replace(*paths(self.proxy)), 4, 5)
+        socket = urlsplit(self.log_url).path
+        self.proxy = await Proxy(Path(socket)).__aenter__()
+        self.proxied = open_redis(self.log_url.replace(socket, str(self.proxy.address)), 4, 5)
         await self.client.flushall()
         self.log = Log(self.proxied, partitions=PARTITIONS, secret=SECRET)
 

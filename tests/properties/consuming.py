@@ -72,11 +72,9 @@ class Judged(RuleBasedStateMachine):
 
     async def _open(self):
         self.client = open_redis(self.log_url, 4, 5)
-        self.proxy = Proxy(Path(urlsplit(self.log_url).path))
-        await self.proxy.__aenter__()
-        self.proxied = open_redis(
-            self.log_url.replace(*map(str, (self.proxy.upstream, self.proxy.address))), 8, 5
-        )
+        socket = urlsplit(self.log_url).path
+        self.proxy = await Proxy(Path(socket)).__aenter__()
+        self.proxied = open_redis(self.log_url.replace(socket, str(self.proxy.address)), 8, 5)
         await self.client.flushall()
         await ensure_group(self.client, STREAM, GROUP)
         # Old enough to wait for a newer worker by the minute, young enough to wait at all.
