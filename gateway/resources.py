@@ -18,6 +18,7 @@ from gateway.room import open_room
 from gateway.tokens import Tokens
 from gateway.watching import watch_engines
 from runtime.connections import open_blocking_log, open_database, open_redis
+from runtime.health import stop_watching
 from runtime.loglines import log
 from runtime.outages import is_outage
 from runtime.reach import PATIENCE_SECONDS
@@ -75,9 +76,7 @@ async def hear_notices(app: web.Application) -> AsyncIterator[None]:
     ]
     yield
     stopping.set()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*map(stop_watching, tasks), return_exceptions=True)
 
 
 async def hear(app: web.Application, stopping: asyncio.Event) -> None:

@@ -16,7 +16,7 @@ from runtime import metrics
 from runtime.capacity import Capacity, is_local
 from runtime.connections import open_redis
 from runtime.errors import Unavailable
-from runtime.health import Check, Full
+from runtime.health import Check, Full, stop_watching
 from runtime.loglines import log
 from runtime.outages import is_outage
 
@@ -62,9 +62,7 @@ async def open_room(app: web.Application) -> AsyncIterator[None]:
         asyncio.create_task(watch_waiting(app), name="room.uploads"),
     ]
     yield
-    for watch in watches:
-        watch.cancel()
-    await asyncio.gather(*watches, return_exceptions=True)
+    await asyncio.gather(*map(stop_watching, watches), return_exceptions=True)
     await client.aclose()
 
 

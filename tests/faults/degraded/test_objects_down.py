@@ -8,6 +8,7 @@ from bench.photos import camera_photo
 from stores.objects import STAGING, Objects
 from tests.faults.degraded.outages import PROMISED_SECONDS, SLACK_SECONDS, site_of, working
 from tests.gateway.publishing import form, urls_of
+from workers.process import create_groups
 
 CROWD = 12
 PART = b'--b\r\nContent-Disposition: form-data; name="photo"\r\n\r\n'
@@ -24,6 +25,7 @@ async def test_object_storage_down_uploads_are_refused_before_the_body_and_feeds
 
     Photos are 503, soon. What was accepted before waits, and is published afterwards.
     """
+    await create_groups(settings)  # as `make run` does, before anybody's first command
     async with site_of(settings) as site, AsyncExitStack() as later:
         ada, bob = [await site.gateway.sign_up(each) for each in ("ada", "bob")]
         followed = await site.command("PUT", "/v1/accounts/ada/follow", bob)

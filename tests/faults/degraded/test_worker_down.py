@@ -36,6 +36,7 @@ async def test_a_worker_down_commands_are_accepted_and_effects_wait(settings, ro
 
 async def test_a_decoder_child_down_its_photo_is_decoded_by_another(settings):
     """Neither one that dies at rest nor one that dies at work costs anybody a photo."""
+    await create_groups(settings)
     async with site_of(settings, roles=(*PROJECTIONS, "renditions")) as site:
         ada = await site.gateway.sign_up("ada")
         first = await uploaded(site, ada)
