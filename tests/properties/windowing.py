@@ -84,8 +84,7 @@ class Judged(RuleBasedStateMachine):
         self.feeds = WholeWindows(engines.cache, engines.log, cap=CAP)
         await self.feeds.refresh()
         slow = Slowed(self.feeds, self.turns, "push", *CHANGING)
-        self.site = Site(log=None, database=SlowPool(engines.database, self.turns), feeds=slow)
-        self.app = {FEEDS: slow}
+        self.database, self.app = SlowPool(engines.database, self.turns), {FEEDS: slow}
         engines.turns = self.turns
 
     def teardown(self):
@@ -144,6 +143,8 @@ class Judged(RuleBasedStateMachine):
         if work.handler is None:
             await pulling.read_and_keep(self.app, work.delivery)
             return
-        left = await work.handler(self.site, [work.delivery])
+        # Each is of another process: within one, few would be under way at once.
+        site = Site(log=None, database=self.database, feeds=self.app[FEEDS])
+        left = await work.handler(site, [work.delivery])
         assert not left
         self.past.append(work)
