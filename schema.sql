@@ -74,7 +74,7 @@ CREATE INDEX posts_of_author ON posts (shard, author_id, published_ms DESC, id D
 -- Which photos published posts show, by the digest of the uploaded bytes, which are stored once
 -- whoever shares them. A function of the post's row, written in the same transaction: a post has
 -- references while it is published, none before and none after. The collector asks whether
--- anybody references a photo, and whether an erased post showed it (docs/decisions/0008).
+-- anybody references a photo, and which deleted or erased posts showed it (docs/decisions/0008).
 CREATE TABLE photo_references (
     shard    smallint NOT NULL CHECK (shard = shard_of(post_id)),
     post_id  bigint   NOT NULL,
@@ -84,7 +84,7 @@ CREATE TABLE photo_references (
 );
 
 CREATE INDEX references_to_photo ON photo_references (sha256);
-CREATE INDEX photos_of_erased ON posts USING gin (photos jsonb_path_ops) WHERE state = 40;
+CREATE INDEX photos_of_deleted ON posts USING gin (photos jsonb_path_ops) WHERE state >= 30;
 
 
 -- Who follows whom, once for each side, so that both lists are one shard's business.

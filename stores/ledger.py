@@ -37,8 +37,9 @@ class Standing(StrEnum):
     MARKED = "marked"
     """In quarantine from this pass on."""
     QUARANTINED = "quarantined"
+    """For seven days from its mark, or from the deletion of a post that showed it since."""
     DUE = "due"
-    """Its quarantine is over; or only an erased account's post showed it, which needs none."""
+    """Its quarantine is over; or only erased accounts' posts showed it, which need none."""
 
 
 class Judgement(NamedTuple):
@@ -50,14 +51,15 @@ class Judgement(NamedTuple):
 
 _JUDGED = """
     SELECT l.sha256,
-           CASE WHEN e.erased THEN 'erased' ELSE 'unreferenced' END AS why,
-           CASE WHEN r.referenced                        THEN 'referenced'
-                WHEN k.kept_until > now()                THEN 'kept'
-                WHEN l.newest > now() - $3::interval     THEN 'young'
-                WHEN e.erased                            THEN 'due'
-                WHEN k.marked_at IS NULL                 THEN 'marked'
-                WHEN k.marked_at > now() - $4::interval  THEN 'quarantined'
-                                                         ELSE 'due' END AS standing
+           CASE WHEN gone.erased THEN 'erased' ELSE 'unreferenced' END AS why,
+           CASE WHEN r.referenced                         THEN 'referenced'
+                WHEN k.kept_until > now()                 THEN 'kept'
+                WHEN l.newest > now() - $3::interval      THEN 'young'
+                WHEN gone.erased                          THEN 'due'
+                WHEN k.marked_at IS NULL                  THEN 'marked'
+                WHEN greatest(k.marked_at, gone.latest)
+                     > now() - $4::interval               THEN 'quarantined'
+                                                          ELSE 'due' END AS standing
     FROM unnest($1::bytea[], $2::timestamptz[]) AS l (sha256, newest)
     LEFT JOIN storage.ledger AS k ON k.shard = storage.shard_of(l.sha256) AND k.sha256 = l.sha256
     CROSS JOIN LATERAL (
@@ -65,12 +67,13 @@ _JUDGED = """
             SELECT FROM photo_references AS r WHERE r.sha256 = l.sha256) AS referenced
         OFFSET 0) AS r  -- asked once, and the other only where it matters
     CROSS JOIN LATERAL (
-        SELECT CASE WHEN r.referenced THEN false ELSE EXISTS (
-            SELECT FROM posts AS p
-            WHERE p.state = 40
-              AND p.photos @> jsonb_build_array(
-                      jsonb_build_object('sha256', encode(l.sha256, 'hex')))) END AS erased
-        OFFSET 0) AS e
+        SELECT coalesce(bool_and(p.state = 40), false) AS erased,
+               to_timestamp(max(p.deleted_ms) / 1000.0) AS latest
+        FROM posts AS p
+        WHERE NOT r.referenced
+          AND p.state >= 30
+          AND p.photos @> jsonb_build_array(
+                  jsonb_build_object('sha256', encode(l.sha256, 'hex')))) AS gone
 """
 
 

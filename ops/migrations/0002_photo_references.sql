@@ -15,7 +15,7 @@ FROM heliograph.posts, jsonb_array_elements(photos) AS photo
 WHERE state = 21;
 
 CREATE INDEX references_to_photo ON heliograph.photo_references (sha256);
-CREATE INDEX photos_of_erased ON heliograph.posts USING gin (photos jsonb_path_ops) WHERE state = 40;
+CREATE INDEX photos_of_deleted ON heliograph.posts USING gin (photos jsonb_path_ops) WHERE state >= 30;
 
 ALTER TABLE heliograph.posts ADD COLUMN deleted_ms bigint;
 

@@ -42,11 +42,15 @@ def let_nothing_be_young(monkeypatch):
 
 
 async def pass_days(database, days):
-    """What was marked or restored is so many days older."""
+    """What was marked, restored or deleted is so many days older."""
+    passed = timedelta(days=days)
     await database.execute(
         "UPDATE storage.ledger SET marked_at = marked_at - $1::interval, "
         "kept_until = kept_until - $1::interval",
-        timedelta(days=days),
+        passed,
+    )
+    await database.execute(
+        "UPDATE posts SET deleted_ms = deleted_ms - $1", passed // timedelta(milliseconds=1)
     )
 
 

@@ -83,6 +83,19 @@ async def test_a_post_in_time_ends_the_quarantine(site):
     assert (await ledger_of(site))[photo]["marked_at"] is None
 
 
+async def test_a_deletion_begins_the_quarantine_anew(site):
+    """Seven days from when it was last shown, though no pass came while it was."""
+    photo = await site.leave_unshown(jpeg(1))
+    await site.delete(await site.publish(jpeg(1)))
+
+    assert (await collect(site.storeroom)).photos == {Standing.QUARANTINED: 1}
+    await pass_days(site.database, 6)
+    assert (await collect(site.storeroom)).photos == {Standing.QUARANTINED: 1}
+    await site.assert_stored(photo)
+    await pass_days(site.database, 2)
+    assert (await collect(site.storeroom)).photos == {Standing.DUE: 1, SWEPT: 1}
+
+
 async def test_an_operator_may_end_the_quarantine(site):
     """What is restored stands for thirty days more, and is marked anew after them."""
     photo = await site.leave_unshown(jpeg(1))
@@ -110,6 +123,20 @@ async def test_an_erased_accounts_photos_need_no_quarantine(site):
     }
     assert await keys_in(site.objects, alone.event.photos[0].sha256) == set()
     await site.assert_whole(other)
+
+
+async def test_an_erased_account_ends_nobody_elses_quarantine(site):
+    """Who deleted the same photo, and lives, has seven days for theirs."""
+    erased, other = await site.publish(jpeg(1)), await site.publish(jpeg(1))
+    await site.database.execute(
+        "UPDATE posts SET state = $1 WHERE id = $2", PostState.ERASED, erased.id
+    )
+    await write_references(site.database, [erased.id])
+    await site.delete(other)
+
+    assert (await collect(site.storeroom)).photos == {Standing.MARKED: 1}
+    await pass_days(site.database, 6)
+    assert (await collect(site.storeroom)).photos == {Standing.QUARANTINED: 1}
 
 
 async def test_one_pass_at_a_time(site, monkeypatch):
