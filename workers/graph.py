@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from events.accounts import ProfileEdited
 from events.envelope import Delivery
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
-from events.ids import MAX_ID, Position, position_of, shard_of
+from events.ids import MAX_ID, position_of, shard_of
 from events.lag import lag_of
 from stores import edges, follows
 from stores.accounts import accounts_by_ids
@@ -49,7 +49,7 @@ async def record_wishes(
         await _write_wishes(db, ready, wish=True)
         rows = await follows.edges_of(db, [_wished(each) for each in ready])
     waiting = [each for each in fold(ready, key=_wished) if _waits(rows[_wished(each)], each.id)]
-    early = [each for each in waiting if unwritten[each.event.followee_id] < each.position]
+    early = [each for each in waiting if unwritten[each.event.followee_id] <= each.position.ms]
     await _accept(
         site,
         [
@@ -61,17 +61,18 @@ async def record_wishes(
     return early + [each for each in wishes if not private.keys() >= set(_wished(each))]
 
 
-async def _unwritten(site: Site, account_ids: Iterable[int]) -> dict[int, Position]:
-    """Of each account: from which position on its row may not show what was said about it.
+async def _unwritten(site: Site, account_ids: Iterable[int]) -> dict[int, int]:
+    """Of each account: from which millisecond on its row may not show what was said about it.
 
-    To be asked before the row is read. By partition, so others' events count as well.
+    To be asked before the row is read. By partition, so others' events count as well. Within a
+    millisecond, positions of two partitions have no order.
     """
     partitions = {each: shard_of(each) % site.log.partitions for each in account_ids}
     lags = {
         each: await lag_of(site.log, "accounts", ProfileEdited.TOPIC, each)
         for each in set(partitions.values())
     }
-    return {each: lags[at].oldest or NEVER for each, at in partitions.items()}
+    return {each: (lags[at].oldest or NEVER).ms for each, at in partitions.items()}
 
 
 def _waits(row: EdgeRow, wish_version: int) -> bool:
@@ -137,7 +138,7 @@ async def open_doors(
 
 
 async def _accept_all_waiting(
-    site: Site, opening: Delivery[ProfileEdited], unwritten: Position
+    site: Site, opening: Delivery[ProfileEdited], unwritten_ms: int
 ) -> None:
     """All but the wishes that wait for what is unwritten yet: their own deliveries judge them."""
     seen_version = 0
@@ -151,7 +152,7 @@ async def _accept_all_waiting(
             [
                 (opening, follower_id, wish)
                 for follower_id, wish in waiting
-                if position_of(wish) < unwritten
+                if position_of(wish).ms < unwritten_ms
             ],
         )
         seen_version = waiting[-1][1]
