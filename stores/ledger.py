@@ -50,16 +50,10 @@ class Judgement(NamedTuple):
 
 
 _JUDGED = """
-    SELECT l.sha256,
-           CASE WHEN gone.erased THEN 'erased' ELSE 'unreferenced' END AS why,
-           CASE WHEN r.referenced                         THEN 'referenced'
-                WHEN k.kept_until > now()                 THEN 'kept'
-                WHEN l.newest > now() - $3::interval      THEN 'young'
-                WHEN gone.erased                          THEN 'due'
-                WHEN k.marked_at IS NULL                  THEN 'marked'
-                WHEN greatest(k.marked_at, gone.latest)
-                     > now() - $4::interval               THEN 'quarantined'
-                                                          ELSE 'due' END AS standing
+    SELECT l.sha256, s.standing,
+           CASE WHEN k.why = 'being swept' AND s.standing = 'due' THEN k.why
+                WHEN gone.erased                                  THEN 'erased'
+                                                                  ELSE 'unreferenced' END AS why
     FROM unnest($1::bytea[], $2::timestamptz[]) AS l (sha256, newest)
     LEFT JOIN storage.ledger AS k ON k.shard = storage.shard_of(l.sha256) AND k.sha256 = l.sha256
     CROSS JOIN LATERAL (
@@ -74,6 +68,15 @@ _JUDGED = """
           AND p.state >= 30
           AND p.photos @> jsonb_build_array(
                   jsonb_build_object('sha256', encode(l.sha256, 'hex')))) AS gone
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN r.referenced                         THEN 'referenced'
+                    WHEN k.kept_until > now()                 THEN 'kept'
+                    WHEN l.newest > now() - $3::interval      THEN 'young'
+                    WHEN gone.erased                          THEN 'due'
+                    WHEN k.marked_at IS NULL                  THEN 'marked'
+                    WHEN greatest(k.marked_at, gone.latest)
+                         > now() - $4::interval               THEN 'quarantined'
+                                                              ELSE 'due' END AS standing) AS s
 """
 
 

@@ -54,6 +54,18 @@ async def pass_days(database, days):
     )
 
 
+def before(monkeypatch, owner, name, happens, *, call=1):
+    """Let something happen before this step of a sweep is taken for the n-th time."""
+    step, calls = getattr(owner, name), iter(range(1, 100))
+
+    async def paused(*arguments, **options):
+        if next(calls) == call:
+            await happens()
+        return await step(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, paused)
+
+
 async def keys_in(objects, photo):
     """Everything that is stored of a photo, by its digest."""
     prefixes = (f"photos/{photo}/", f"originals/{photo}")

@@ -1,19 +1,17 @@
 """Whoever uploads a photo while the same bytes are swept shows a whole photo in the end."""
 
 import asyncio
-import time
 
 import pytest
 
 from events import undone
 from events.dead_letters import DEAD, Drop, Undelivered, drop, letters_key, retry
 from events.log import stream_key
-from runtime.errors import Unavailable
 from stores import ledger
-from stores.condemned import CONDEMNED_SECONDS, any_condemned, key_of
+from stores.condemned import any_condemned
 from stores.objects import Objects, manifest_key
-from tests.workers.posts import announced, jpeg
-from tests.workers.storing import keys_in, let_nothing_be_young, opened_site
+from tests.workers.posts import jpeg
+from tests.workers.storing import before, keys_in, let_nothing_be_young, opened_site
 from workers import renditions, sweeping
 from workers.collecting import SWEPT, collect
 from workers.imaging.recipe import RECIPE
@@ -26,18 +24,6 @@ async def site(settings, clean_site, monkeypatch):
     let_nothing_be_young(monkeypatch)
     async with opened_site(settings) as opened:
         yield opened
-
-
-def before(monkeypatch, owner, name, happens, *, call=1):
-    """Let something happen before this step of a sweep is taken for the n-th time."""
-    step, calls = getattr(owner, name), iter(range(1, 100))
-
-    async def paused(*arguments, **options):
-        if next(calls) == call:
-            await happens()
-        return await step(*arguments, **options)
-
-    monkeypatch.setattr(owner, name, paused)
 
 
 STEPS = {
@@ -174,43 +160,6 @@ async def test_nothing_is_swept_while_an_event_cannot_be_read(site):
 
     assert (await collect(site.storeroom)).photos[SWEPT] == 0
     await site.assert_stored(photo)
-
-
-async def test_a_sweeper_that_wakes_too_late_deletes_nothing(site, monkeypatch):
-    """It slept for an hour before its first delete; what it would have deleted is shown by now."""
-    photo = await site.leave_unshown(BYTES)
-    awake = time.time
-
-    async def sleep():
-        monkeypatch.setattr(time, "time", lambda: awake() + 3600)
-
-    before(monkeypatch, Objects, "delete", sleep)
-    with pytest.raises(Unavailable):
-        await collect(site.storeroom)
-
-    await site.assert_stored(photo)
-
-
-async def test_a_sweeper_that_dies_holds_up_an_upload_for_minutes_only(site, monkeypatch):
-    """The post waits while deletes may be on their way; then what is missing is stored again."""
-    photo = await site.leave_unshown(BYTES)
-
-    async def die():
-        raise Unavailable("objects-unavailable")
-
-    with monkeypatch.context() as dying:
-        before(dying, Objects, "delete", die, call=2)
-        with pytest.raises(Unavailable):
-            await collect(site.storeroom)
-    post = await site.submit(BYTES)
-    await site.work()
-    assert await announced(site, post) == [None, None]
-
-    key = key_of(site.log, photo)
-    assert 0 < await site.log.client.ttl(key) <= CONDEMNED_SECONDS
-    await site.log.client.delete(key)  # as time does
-    await site.work()
-    await site.assert_whole(post)
 
 
 async def test_a_manifest_is_believed_only_while_all_is_there(site):
