@@ -1,17 +1,13 @@
-"""Tables `storage.ledger` and `storage.passes`: what lies in the bucket, and how each photo stands.
+"""Table `storage.ledger`: what lies in the bucket, and how each photo stands.
 
 Nothing here deletes bytes; `workers/sweeping.py` does, of photos that are due.
 """
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-import asyncpg
-
-from runtime.connections import CHECKOUT_SECONDS
 from stores.database import Database
 from stores.stored_photos import StoredPhoto
 
@@ -20,10 +16,6 @@ GRACE = timedelta(days=1)
 QUARANTINE = timedelta(days=7)
 KEPT = timedelta(days=30)
 """What an operator restored is left alone for as long as mending its cause may take."""
-PASS_EVERY = timedelta(days=1)
-
-# Any constant will do, as long as every collector uses the same.
-_LOCK = 0x436F_6C6C_6563
 
 
 class Standing(StrEnum):
@@ -181,36 +173,6 @@ async def restore(db: Database, photo: str) -> bool:
         KEPT,
     )
     return bool(restored)
-
-
-@asynccontextmanager
-async def alone(pool: "asyncpg.Pool[Any]") -> AsyncIterator[bool]:
-    """Whether no other pass is under way; none begins while the block runs."""
-    async with pool.acquire(timeout=CHECKOUT_SECONDS) as connection:
-        yield await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK)
-        # Unlocked as the connection goes back to the pool, which resets it.
-
-
-async def pass_is_due(db: Database) -> bool:
-    """Whether the last pass ended a day ago, or there was none."""
-    return bool(
-        await db.fetchval(
-            "SELECT NOT EXISTS (SELECT FROM storage.passes WHERE ended_at > now() - $1::interval)",
-            PASS_EVERY,
-        )
-    )
-
-
-async def end_pass(db: Database, *, photos: int, found: int, quarantined: int, swept: int) -> None:
-    """A pass came to its end; found, quarantined and swept are bytes."""
-    await db.execute(
-        "INSERT INTO storage.passes (ended_at, photos, bytes, quarantined, swept) "
-        "VALUES (now(), $1, $2, $3, $4)",
-        photos,
-        found,
-        quarantined,
-        swept,
-    )
 
 
 def _judged(photos: Sequence[StoredPhoto]) -> tuple[Any, ...]:

@@ -191,12 +191,13 @@ class Objects:
         with suppress(Unavailable):
             await self.delete(keys)
 
-    async def list(self, prefix: str) -> AsyncIterator[Object]:
-        """Everything whose key starts so, in the order of keys."""
+    async def list(self, prefix: str, *, after: str = "") -> AsyncIterator[Object]:
+        """Everything whose key starts so and comes after that one, in the order of keys."""
         client = await self._full_client()
         paginator = client.get_paginator("list_objects_v2")
         try:
-            async for page in paginator.paginate(Bucket=self._name, Prefix=prefix):
+            pages = paginator.paginate(Bucket=self._name, Prefix=prefix, StartAfter=after)
+            async for page in pages:
                 for entry in page.get("Contents", []):
                     yield Object(entry["Key"], entry["Size"], entry["LastModified"])
         except (BotoCoreError, ClientError) as error:

@@ -29,13 +29,16 @@ class StoredPhoto(NamedTuple):
         return [each for each in self.keys if each.startswith("originals/")]
 
 
-async def stored_photos(objects: Objects) -> AsyncIterator[StoredPhoto]:
-    """Every photo in the order of digests, a page of the listing in memory at a time.
+async def stored_photos(objects: Objects, after: str) -> AsyncIterator[StoredPhoto]:
+    """Every photo after that digest, in their order, a page of the listing in memory at a time.
 
     Both listings come in the order of keys, so they are merged as they come. Objects whose key
     names no photo are none of ours.
     """
-    listings = [_by_photo(objects.list(each)) for each in ("originals/", "photos/")]
+    listings = [
+        _by_photo(objects.list("originals/", after=f"originals/{after}")),
+        _by_photo(objects.list("photos/", after=f"photos/{after}/~")),  # behind all of that photo
+    ]
     heads = [await anext(each, None) for each in listings]
     while found := [each for each in heads if each]:
         first = min(each.sha256 for each in found)

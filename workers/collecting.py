@@ -8,12 +8,15 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from runtime import metrics
 from runtime.errors import Conflict
 from runtime.loglines import log as log_line
-from stores import ledger
+from stores import ledger, passes
 from stores.ledger import Judgement, Standing
 from stores.objects import Objects
+from stores.passes import FIRST, LAST
 from stores.stored_photos import StoredPhoto, stored_photos
 from workers.site import Storeroom
 from workers.sweeping import sweep
@@ -21,7 +24,6 @@ from workers.sweeping import sweep
 PAGE = 500
 SWEPT_AT_ONCE = 100  # a few seconds of deletes, of the minute that they may take
 SWEPT = "swept"
-FIRST, LAST = "00" * 32, "ff" * 32
 
 
 @dataclass(slots=True)
@@ -37,24 +39,24 @@ class Tally:
         self.objects[step] += len(photo.keys)
         self.bytes[step] += photo.size_bytes
 
-    def found(self, counted: Counter[str]) -> int:
-        return sum(counted[each] for each in Standing)
-
 
 async def collect(site: Storeroom) -> Tally:
     """One pass: enter in the ledger what is there, mark what nobody shows, sweep what is due.
 
+    Where there is much, a pass takes hours: one that was broken off is gone on with.
     `Conflict("collecting-already")` while another pass is under way.
     """
-    tally, after = Tally(), FIRST
-    async with ledger.alone(site.database) as alone:
+    async with passes.alone(site.database) as alone:
         if not alone:
             raise Conflict("collecting-already", "Another pass is under way.")
-        async for page in pages(site.objects):
+        under_way = await passes.go_on(site.database)
+        tally = recalled(under_way.tally_json)
+        async for page in pages(site.objects, under_way.through):
             judged = await ledger.judge(site.database, page)
             through = page[-1].sha256
-            await ledger.record(site.database, page, judged, after=after, through=through)
-            after = through
+            await ledger.record(
+                site.database, page, judged, after=under_way.through, through=through
+            )
             count(tally, page, judged)
             due = [each for each in page if judged[each.sha256].standing is Standing.DUE]
             for start in range(0, len(due), SWEPT_AT_ONCE):
@@ -63,14 +65,10 @@ async def collect(site: Storeroom) -> Tally:
                 for each in some:
                     if each.sha256 in gone:
                         tally.add(SWEPT, each)
-        await ledger.record(site.database, [], {}, after=after, through=LAST)
-        await ledger.end_pass(
-            site.database,
-            photos=tally.found(tally.photos),
-            found=tally.found(tally.bytes),
-            quarantined=tally.bytes[Standing.MARKED] + tally.bytes[Standing.QUARANTINED],
-            swept=tally.bytes[SWEPT],
-        )
+            under_way = under_way._replace(through=through, tally_json=told(tally))
+            await passes.keep(site.database, under_way)
+        await ledger.record(site.database, [], {}, after=under_way.through, through=LAST)
+        await passes.end(site.database, under_way)
     publish(tally)
     return tally
 
@@ -78,15 +76,15 @@ async def collect(site: Storeroom) -> Tally:
 async def foretell(site: Storeroom) -> Tally:
     """What a pass would find now. Changes nothing, and holds up no other pass."""
     tally = Tally()
-    async for page in pages(site.objects):
+    async for page in pages(site.objects, FIRST):
         count(tally, page, await ledger.judge(site.database, page))
     return tally
 
 
-async def pages(objects: Objects) -> AsyncIterator[list[StoredPhoto]]:
-    """Everything stored, in the order of digests, so many photos at a time."""
+async def pages(objects: Objects, after: str) -> AsyncIterator[list[StoredPhoto]]:
+    """Everything stored after that digest, in their order, so many photos at a time."""
     page: list[StoredPhoto] = []
-    async for photo in stored_photos(objects):
+    async for photo in stored_photos(objects, after):
         page.append(photo)
         if len(page) == PAGE:
             yield page
@@ -98,6 +96,15 @@ async def pages(objects: Objects) -> AsyncIterator[list[StoredPhoto]]:
 def count(tally: Tally, page: Sequence[StoredPhoto], judged: dict[str, Judgement]) -> None:
     for each in page:
         tally.add(judged[each.sha256].standing, each)
+
+
+def told(tally: Tally) -> str:
+    return msgspec.json.encode(tally).decode()
+
+
+def recalled(tally_json: str) -> Tally:
+    counted = msgspec.json.decode(tally_json, type=dict[str, dict[str, int]])
+    return Tally(**{name: Counter(numbers) for name, numbers in counted.items()})
 
 
 def publish(tally: Tally) -> None:

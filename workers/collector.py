@@ -9,7 +9,7 @@ from runtime.errors import Conflict
 from runtime.loglines import log as log_line
 from runtime.outages import is_outage
 from runtime.settings import Settings
-from stores import ledger
+from stores import passes
 from stores.ledger import Standing
 from stores.objects import Objects
 from workers.collecting import SWEPT, Tally, collect
@@ -61,7 +61,7 @@ async def _collect_daily(site: Storeroom, may_collect: Callable[[], bool]) -> No
         wait_seconds = UNREADY_SECONDS
         try:
             if may_collect():
-                if await ledger.pass_is_due(site.database):
+                if await passes.is_due(site.database):
                     await collect(site)
                 wait_seconds = LOOK_SECONDS
         except Exception as error:

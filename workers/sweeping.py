@@ -38,14 +38,18 @@ ROLES = ("renditions", "posts")
 async def sweep(site: Storeroom, due: Sequence[StoredPhoto]) -> set[str]:
     """Delete those of the photos that nobody needs; which they were.
 
-    After a failure none is absolved: a delete may still be on its way, and a condemnation ends by
-    itself.
+    After a failure to delete none is absolved: a delete may still be on its way, and a condemnation
+    ends by itself.
     """
     sweeper, by = token_hex(8), time.time() + SWEEP_SECONDS
     photos = {each.sha256: each for each in due}
     condemned = await condemn(site.log, photos, sweeper)
-    free = condemned - await named_in_log(site.log, condemned, by)
-    doomed = await ledger.doom(site.database, [photos[each] for each in sorted(free)])
+    try:
+        free = condemned - await named_in_log(site.log, condemned, by)
+        doomed = await ledger.doom(site.database, [photos[each] for each in sorted(free)])
+    except Exception:
+        await absolve(site.log, condemned, sweeper)  # none was sent yet
+        raise
     for keys in in_order([photos[each] for each in sorted(doomed)]):
         await site.objects.delete(keys, by=by)
     await ledger.strike_out(site.database, doomed)

@@ -36,11 +36,11 @@ CREATE TABLE storage.ledger (
     PRIMARY KEY (shard, sha256)
 );
 
--- One row for each pass over the bucket that came to its end.
+-- One row for each pass over the bucket. The one without an end is under way, or was broken off and
+-- is gone on with.
 CREATE TABLE storage.passes (
-    ended_at        timestamptz NOT NULL PRIMARY KEY,
-    photos          bigint      NOT NULL,
-    bytes           bigint      NOT NULL,
-    quarantined     bigint      NOT NULL,       -- bytes
-    swept           bigint      NOT NULL        -- bytes
+    begun_at  timestamptz NOT NULL PRIMARY KEY,
+    ended_at  timestamptz,
+    through   bytea       NOT NULL,  -- every photo up to this one was looked at
+    tally     jsonb       NOT NULL   -- of those: photos, objects and bytes, by standing
 );

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from runtime.errors import Conflict
+from runtime.errors import Conflict, Unavailable
+from stores import ledger, passes
 from stores.ledger import Standing, restore
 from stores.photo_references import write_references
 from stores.posts import PostState
@@ -147,6 +148,33 @@ async def test_one_pass_at_a_time(site, monkeypatch):
 
     assert [isinstance(each, Conflict) for each in outcomes].count(True) == 1
     await collect(site.storeroom)
+
+
+async def test_a_pass_that_broke_off_is_gone_on_with(site, monkeypatch):
+    """Where an engine went away, or the process ended; it tells of everything in the end."""
+    monkeypatch.setattr("workers.collecting.PAGE", 2)
+    photos = [f"{number:02x}" * 32 for number in range(5, 250, 50)]
+    for each in photos:
+        await site.objects.put_if_absent(f"originals/{each}", b"original", "image/jpeg")
+        await site.objects.put_if_absent(f"photos/{each}/r0/320.webp", b"small", "image/webp")
+    judge, looked_at = ledger.judge, []
+
+    async def failing(database, page):
+        looked_at.extend(each.sha256 for each in page)
+        if len(looked_at) == 4:
+            raise Unavailable("metadata-unavailable")
+        return await judge(database, page)
+
+    monkeypatch.setattr(ledger, "judge", failing)
+    with pytest.raises(Unavailable):
+        await collect(site.storeroom)
+    assert await passes.is_due(site.database)
+    assert (await collect(site.storeroom)).photos == {Standing.MARKED: 5}
+
+    assert looked_at == [*photos[:4], *photos[2:]]
+    assert set(await ledger_of(site)) == set(photos)
+    assert not await passes.is_due(site.database)
+    assert (await collect(site.storeroom)).photos == {Standing.QUARANTINED: 5}
 
 
 async def test_the_ledger_follows_the_bucket_over_many_pages(site, monkeypatch):

@@ -6,12 +6,12 @@ import pytest
 
 from runtime.errors import Unavailable
 from stores import ledger
-from stores.condemned import CONDEMNED_SECONDS, key_of
+from stores.condemned import CONDEMNED_SECONDS, any_condemned, key_of
 from stores.ledger import Standing
 from stores.objects import Objects
 from tests.workers.posts import announced, jpeg
 from tests.workers.storing import before, let_nothing_be_young, opened_site
-from workers.collecting import collect
+from workers.collecting import SWEPT, collect
 
 BYTES = jpeg(7, size=(400, 300))
 
@@ -59,6 +59,19 @@ async def test_a_sweeper_that_dies_holds_up_an_upload_for_minutes_only(site, mon
     await site.log.client.delete(key)  # as time does
     await site.work()
     await site.assert_whole(post)
+
+
+async def test_a_sweep_that_fails_before_it_deletes_holds_up_nobody(site, monkeypatch):
+    """No delete was sent, so an upload of the same bytes goes on, and the next pass may sweep."""
+    photo = await site.leave_unshown(BYTES)
+
+    with monkeypatch.context() as failing:
+        before(failing, ledger, "doom", fail)
+        with pytest.raises(Unavailable):
+            await collect(site.storeroom)
+
+    assert not await any_condemned(site.log, [photo])
+    assert (await collect(site.storeroom)).photos == {Standing.DUE: 1, SWEPT: 1}
 
 
 async def test_what_a_failed_sweep_may_have_begun_to_delete_is_not_restored(site, monkeypatch):
