@@ -6,6 +6,7 @@ import time
 import pytest
 
 from events.accounts import AccountRegistered, ProfileEdited
+from events.ids import shard_of
 from events.log import Log, stream_key
 from runtime.connections import open_log
 from runtime.errors import Unavailable
@@ -81,6 +82,38 @@ async def test_a_log_that_stays_away_is_waited_for_once(lined, ada, silent):
                 await asyncio.sleep(0.05)
             else:
                 break
+
+
+async def test_a_sealing_key_is_asked_for_until_it_is_answered(lined, ada, log_client):
+    """An append whose look at its actor's key loses the answer is recorded all the same, once."""
+    log, line = lined
+    assert log.keyring.remembered(ada) is None
+    line.cut_after_request()
+    appended = await edit(log, ada)
+
+    stream = stream_key("accounts", appended.address.partition)
+    recorded = [entry_id for entry_id, _ in await log_client.xrange(stream)]
+    assert recorded[1:] == [str(appended.position).encode()]
+
+
+async def test_a_sealing_key_that_is_never_answered_is_an_outage_of_the_log(lined, ada, log_client):
+    """Every answer is lost: the append says that nothing was recorded, and within its time."""
+    log, line = lined
+
+    async def lose_every_answer():
+        while True:
+            line.cut_after_request()
+            await asyncio.sleep(0.01)
+
+    losing = asyncio.create_task(lose_every_answer())
+    async with asyncio.timeout(PROMISED_SECONDS):
+        with pytest.raises(Unavailable) as refused:
+            await edit(log, ada)
+    losing.cancel()
+
+    assert refused.value.code == "log-unavailable"
+    stream = stream_key("accounts", shard_of(ada) % log.partitions)
+    assert await log_client.xlen(stream) == 1, "its registration alone"
 
 
 async def refused_within(seconds, log, actor, crowd=CROWD):
