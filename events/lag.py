@@ -48,13 +48,6 @@ async def lag_of(log: Log, group: str, topic: str, partition: int) -> Lag:
     return Lag(entries, pending, oldest)
 
 
-async def oldest_unapplied(log: Log, group: str, topic: str, partition: int) -> Position | None:
-    """The first entry whose effect does not stand: not yet done, or buried and perhaps retried."""
-    keys = [order_key("dead", partition), stream_key(topic, partition)]
-    position = await FUNCTIONS.call(log.client, "undone", keys, [group, topic])
-    return Position.parse(position) if position else None
-
-
 async def publish_lag(log: Log, group: str, topics: Iterable[str]) -> None:
     """Set the lag metrics of a group: sums over partitions, and the worst age."""
     for topic in topics:

@@ -200,15 +200,6 @@ local function first_undone(order, stream, role, topic, given)
     return first
 end
 
--- undone: the first entry of a topic whose effect for a role does not stand. In one step, for an
--- entry moves from pending to buried and back.
--- KEYS  1 order of the dead letters  2 stream   ARGV  1 role  2 topic
--- Reply its position or ''. Cost 5 us.
-local function undone(keys, args)
-    local given = groups_of(keys[2])[args[1]]
-    return first_undone(keys[1], keys[2], args[1], args[2], given) or ''
-end
-
 -- Drop what stands before the bound, except at the positions to keep, which are in order. Of a long
 -- gap between two of those only the beginning; the rest in the next rounds.
 local function trim_around(stream, kept, bound)
@@ -255,5 +246,4 @@ redis.register_function('begin_$VERSION', begin)
 redis.register_function('excuse_$VERSION', excuse)
 redis.register_function('reclaim_$VERSION', reclaim)
 redis.register_function('retire_$VERSION', retire)
-redis.register_function('undone_$VERSION', undone)
 redis.register_function('trim_$VERSION', trim)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
-from events.dead_letters import DEAD, DROPPED, Undelivered, order_key
+from events.dead_letters import DEAD, DROPPED, Undelivered, letters_of, order_key
 from events.entries import Entry
 from events.ids import Position
 from events.log import Log, stream_key
@@ -53,9 +53,19 @@ async def undone_entries(
     """
     found = [await undone(log, role, topic, partition) for role in roles]
     stream = stream_key(topic, partition)
-    letters = {at for each in found for at in (*each.buried, *each.dropped)}
-    for at in sorted(letters):
-        for entry in await log.client.xrange(stream, str(at), str(at)):
+    letters = {
+        at: Undelivered(role, topic, partition, at)
+        for role, each in zip(roles, found, strict=True)
+        for at in (*each.buried, *each.dropped)
+    }
+    for at, what in sorted(letters.items()):
+        entries = await log.client.xrange(stream, str(at), str(at))
+        if not entries:  # trimmed; and so its letter stays
+            entries = [
+                (str(at).encode(), letter.entry)
+                for _, (_, letter) in await letters_of(log.client, [what])
+            ]
+        for entry in entries:
             yield entry
     since = min((each.since for each in found if each.since), default=None)
     start = str(since).encode() if since else b""

@@ -9,7 +9,7 @@ from events import lag
 from events.claims import _only_stream, ensure_group
 from events.dead_letters import Letter, Undelivered, bury, retry
 from events.ids import Position, shard_of
-from events.lag import oldest_unapplied, trim_applied
+from events.lag import trim_applied
 from events.log import stream_key
 from events.work import FanoutChunk
 
@@ -84,29 +84,30 @@ async def test_what_is_young_is_kept_though_it_is_done(log, log_client, plan, le
     assert await left() == planned
 
 
-async def test_the_oldest_that_is_undone_is_found_wherever_it_is(log, log_client, plan, ada, work):
-    """Not given yet, in hand, buried, or given back to be tried again."""
-    partition = shard_of(ada) % 8
+async def test_what_waits_in_any_way_holds_up_the_trim(
+    log, log_client, plan, left, ada, work, monkeypatch
+):
+    """Not given yet, in hand, buried, or given back to be tried again: all from there on stays."""
+    monkeypatch.setattr(lag, "KEPT_SECONDS", -60)
 
-    async def oldest():
-        return await oldest_unapplied(log, "fanout", "work", partition)
+    async def left_by_a_trim():
+        await trim_applied(log, "work", ROLES)
+        return await left()
 
-    assert await oldest() is None
-    first, second = await plan(2)
-    assert await oldest() == first
+    first, second = planned = await plan(2)
     await ensure_group(log_client, work, "fanout")
-    assert await oldest() == first
+    assert await left_by_a_trim() == planned
     await log_client.xreadgroup("fanout", "one", {work: ">"})
-    assert await oldest() == first
-    what = Undelivered("fanout", "work", partition, first)
+    assert await left_by_a_trim() == planned
+    what = Undelivered("fanout", "work", shard_of(ada) % 8, first)
     assert await bury(log_client, what, LETTER, consumer="one")
-    assert await oldest() == first
+    assert await left_by_a_trim() == planned
     await log_client.xack(work, "fanout", str(second))
-    assert await oldest() == first
+    assert await left_by_a_trim() == planned
     assert await retry(log_client, what) == "retried"
-    assert await oldest() == first
+    assert await left_by_a_trim() == planned
     await log_client.xack(work, "fanout", str(first))
-    assert await oldest() is None
+    assert await left_by_a_trim() == []
 
 
 class Hands:

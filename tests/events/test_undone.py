@@ -24,9 +24,9 @@ async def give(log, role, count):
     await log.client.xreadgroup(role, "one", {STREAM: ">"}, count=count)
 
 
-async def bury_at(log, role, moment):
+async def bury_at(log, role, moment, entry=None):
     what = Undelivered(role, "posts", 0, Position(moment, 0))
-    letter = Letter(reason="poison", traceback="", attempts=8, buried_ms=1, entry={})
+    letter = Letter(reason="poison", traceback="", attempts=8, buried_ms=1, entry=entry or {})
     assert await bury(log.client, what, letter, consumer="one")
     return what
 
@@ -64,6 +64,22 @@ async def test_pending_letters_and_what_was_not_given_are_undone(log):
     await log.client.xack(STREAM, "posts", "6-0")
     assert (await undone(log, "posts", "posts", 0)).since is None
     assert await moments(log, "posts") == [1, 2]
+
+
+async def test_a_letter_tells_of_an_entry_that_stands_no_more(log):
+    """Buried or dropped, as it was stored; of several roles whichever has the letter."""
+    await add(log, 1, 2)
+    for role in ("renditions", "posts"):
+        await give(log, role, 2)
+    await bury_at(log, "renditions", 1, {b"type": b"one"})
+    dropped = await bury_at(log, "posts", 2, {b"type": b"two"})
+    await drop(log.client, dropped, Drop(who="me", why="so", dropped_ms=1))
+    for role in ("renditions", "posts"):
+        await log.client.xack(STREAM, role, "1-0", "2-0")
+    await log.client.xtrim(STREAM, maxlen=0, approximate=False)
+
+    told = [each async for each in undone_entries(log, ("renditions", "posts"), "posts", 0)]
+    assert told == [(b"1-0", {b"type": b"one"}), (b"2-0", {b"type": b"two"})]
 
 
 async def test_of_several_roles_the_slowest_counts(log):
