@@ -1,5 +1,6 @@
 """Where a site lives: its `var/` folder, a short folder for sockets, its secrets and its ports."""
 
+import fcntl
 import hashlib
 import os
 import secrets
@@ -99,15 +100,27 @@ def write_private(path: Path, text: str) -> None:
 
 
 def pick_block(var: Path) -> str:
-    """A block whose ports are free, starting at one that other sites are unlikely to try first."""
+    """A block whose ports are free, and that of all those was picked the longest ago.
+
+    Whoever picked one just now may not listen there yet. Of those that were never picked, one that
+    other sites are unlikely to try first.
+    """
     start = int(hashlib.sha256(os.fsencode(var)).hexdigest(), 16) % len(BLOCKS)
-    for step in range(len(BLOCKS)):
-        block = BLOCKS[(start + step) % len(BLOCKS)]
-        firsts = [block * 1000 + hundred * 100 for hundred in HUNDREDS.values()]
-        engine = range(firsts[-1], firsts[-1] + ENGINE_PORTS)
-        if all(is_free(port) for port in (*firsts, *engine)):
-            return str(block)
+    blocks = [BLOCKS[(start + step) % len(BLOCKS)] for step in range(len(BLOCKS))]
+    picks = private_folder(Path(f"/tmp/heliograph-ports-{os.getuid()}"))  # noqa: S108 - checked
+    with (picks / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for block in sorted(blocks, key=lambda block: picked_ns(picks / str(block))):
+            firsts = [block * 1000 + hundred * 100 for hundred in HUNDREDS.values()]
+            engine = range(firsts[-1], firsts[-1] + ENGINE_PORTS)
+            if all(is_free(port) for port in (*firsts, *engine)):
+                (picks / str(block)).touch()
+                return str(block)
     raise PlaceError("no block of loopback ports is free between 11000 and 31999")
+
+
+def picked_ns(pick: Path) -> int:
+    return pick.stat().st_mtime_ns if pick.exists() else 0
 
 
 def is_free(port: int) -> bool:

@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from runtime.embedded import embedded_engines, settings_of
 from runtime.engines import seaweed
-from runtime.engines.place import PlaceError, open_place, private_folder
+from runtime.engines.place import PlaceError, open_place, pick_block, private_folder
 from runtime.leftovers import end_leftovers
 from runtime.settings import SettingsError
 
@@ -43,6 +44,14 @@ def test_two_sites_share_no_port_and_no_socket(place, tmp_path):
         assert other.port("objects") != other_port
     assert other.sockets != place.sockets
     other.clear_sockets()
+
+
+def test_sites_that_start_together_choose_different_ports(tmp_path):
+    """None of them listens yet: all find the same ports free, and would try the same ones first."""
+    with ThreadPoolExecutor() as starting:
+        blocks = list(starting.map(pick_block, [tmp_path] * 3))
+
+    assert len(set(blocks)) == 3
 
 
 def test_a_site_moves_from_ports_that_somebody_took(place):
