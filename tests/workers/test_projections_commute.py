@@ -1,5 +1,6 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from events.accounts import PasswordChanged, ProfileEdited
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
@@ -22,8 +23,15 @@ from tests.workers.histories import (
 
 NAMES = ("ada", "bob", "cyd")
 STEPS = ("edit", "password", "submit", "publish", "reject", "delete", "wish", "verdict", "withdraw")
-# What most often happens in one go; without it hardly a history would have a feed.
-TOGETHER = {"post": ("submit", "publish"), "follow": ("wish", "verdict")}
+# What most often happens in one go; without it hardly a history would have a feed, or a register
+# that was set twice.
+TOGETHER = {
+    "post": ("submit", "publish"),
+    "follow": ("wish", "verdict"),
+    "edits": ("edit", "edit again", "edit again"),
+    "passwords": ("password", "password again"),
+}
+REGISTERS = ("display_name", "bio", "private")
 
 bounded = settings(max_examples=examples(25))
 
@@ -32,6 +40,7 @@ def happening(draw, kind, accounts, history, moment):
     """One event that could follow the history, or None when there is nothing for it to be about."""
     actor, other = draw(st.permutations([each.actor for each in accounts]))[:2]
     about = {"publish": PostSubmitted, "reject": PostSubmitted, "delete": PostSubmitted}
+    about |= {"edit again": ProfileEdited, "password again": PasswordChanged}
     about["verdict"] = FollowRequested
     subjects = [each for each in history if isinstance(each.event, about.get(kind, object))]
     subject = draw(st.sampled_from(subjects)) if subjects else None
@@ -43,16 +52,15 @@ def happening(draw, kind, accounts, history, moment):
     return happened(event_of(draw, kind, subject, other, moment), actor, moment)
 
 
-def event_of(draw, kind, subject, other, moment):
+def event_of(draw, kind, subject, other, moment):  # noqa: C901 - one case a kind
     match kind:
         case "edit":
-            registers = {
-                "display_name": st.sampled_from(["A", "B"]),
-                "bio": st.sampled_from(["sun", "moon"]),
-                "private": st.booleans(),
-            }
-            event = ProfileEdited(**draw(st.fixed_dictionaries({}, optional=registers)))
-        case "password":
+            named = draw(st.sets(st.sampled_from(REGISTERS)))
+            event = edited(named, moment, private=draw(st.booleans()))
+        case "edit again":
+            named = [name for name in REGISTERS if getattr(subject.event, name) is not UNSET]
+            event = edited(named, moment, private=not subject.event.private)
+        case "password" | "password again":
             event = PasswordChanged(password_hash=f"hash {moment}")
         case "submit":
             event = PostSubmitted(
@@ -75,6 +83,12 @@ def event_of(draw, kind, subject, other, moment):
         case "verdict":
             event = FollowAccepted(follower_id=subject.actor, wish_version=subject.id)
     return event
+
+
+def edited(named, moment, *, private):
+    """These registers are set, the texts to what nothing else sets them to."""
+    told = {"display_name": f"Name {moment}", "bio": f"About {moment}", "private": private}
+    return ProfileEdited(**{name: told[name] for name in named})
 
 
 @st.composite
