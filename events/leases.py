@@ -56,9 +56,14 @@ class Leases:
             held.attempts, held.counted = tries + 1, False
 
     def due(self, now: float, limit: int) -> list[bytes]:
-        """Ids that may be attempted now, oldest first; one that workers may die of, alone."""
+        """Ids that may be attempted now; one that workers may die of, alone.
+
+        First what has been due the longest: were it the oldest, those that wait and are always due
+        again would keep all behind them from their turn. Of what is due since the same moment, as
+        after a restart, the oldest.
+        """
         ready = [i for i, held in self.held.items() if i not in self.active and held.due <= now]
-        ready = sorted(ready, key=_by_age)[:limit]
+        ready = sorted(ready, key=lambda i: (self.held[i].due, *_by_age(i)))[:limit]
         harmless = list(takewhile(lambda i: self.held[i].attempts < SUSPECT_ATTEMPTS, ready))
         return harmless or ready[:1]
 
