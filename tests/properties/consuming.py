@@ -208,7 +208,8 @@ class Judged(RuleBasedStateMachine):
             self.do(self.turns.kill(0))
         for name in NAMES:
             self.restart(name)
-        for _ in range(60):
+        # Each death makes what the worker held wait its hour anew: more entries take more rounds.
+        for _ in range(60 + 10 * len(self.kinds)):
             self.now += 400
             self.hours.seconds += 400
             self.do(self.leases_pass())
