@@ -7,8 +7,8 @@ from events.ids import Address
 from events.status import status_of, wait_for
 from gateway.answers import json_answer
 from gateway.keys import LOG, viewer_of
-from gateway.paths import seconds_to_wait
 from gateway.routing import Route
+from gateway.waits import held_back
 from runtime.errors import NotFound
 
 MOST_CHARACTERS = 80
@@ -25,10 +25,10 @@ class CommandState(msgspec.Struct, frozen=True, omit_defaults=True):
 async def show_command(request: web.Request) -> web.Response:
     """The state of one's own command; `?wait=` holds the answer until it is final."""
     address = address_in_path(request)
-    seconds = seconds_to_wait(request)
-    status = await status_of(request.app[LOG], address)
-    if status is not None and status.actor == viewer_of(request).account_id and seconds:
-        status = await wait_for(request.app[LOG], address, seconds)
+    with held_back(request) as seconds:
+        status = await status_of(request.app[LOG], address)
+        if status is not None and status.actor == viewer_of(request).account_id and seconds:
+            status = await wait_for(request.app[LOG], address, seconds)
     if status is None or status.actor != viewer_of(request).account_id:
         raise no_such_command()
     return json_answer(CommandState(status.state, status.roles, status.code))

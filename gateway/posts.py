@@ -16,7 +16,7 @@ from gateway.answers import accepted, degrade, json_answer, page
 from gateway.cursors import cursor_of, encode_cursor, limit_of
 from gateway.keys import CARDS, LOG, NOTICES, REQUEST_ID, SETTINGS, viewer_of
 from gateway.metadata import declare_absences, metadata
-from gateway.paths import id_in_path, seconds_to_wait, username_in_path
+from gateway.paths import id_in_path, username_in_path
 from gateway.present import post_json, posts_json
 from gateway.profiles import (
     just_registered,
@@ -27,6 +27,7 @@ from gateway.profiles import (
 from gateway.routing import Accepted, Page, Route
 from gateway.shapes import Post
 from gateway.visibility import is_private, visible, visible_posts
+from gateway.waits import held_back
 from runtime.errors import Forbidden, Gone, NotFound, Unavailable
 from stores.fragments import AuthorCard, PostCard, author_card, post_card
 from stores.posts import PostRow, PostState, posts_of_author
@@ -44,14 +45,21 @@ class Found(NamedTuple):
 
 async def show_post(request: web.Request) -> web.Response:
     """The post as the viewer may see it; `?wait=` holds the answer until its state is final."""
-    post_id, deadline = id_in_path(request), time.monotonic() + seconds_to_wait(request)
-    look = FIRST_LOOK_SECONDS
+    post_id = id_in_path(request)
+    with held_back(request) as seconds:
+        found = await find_within(request, post_id, seconds)
+    return json_answer(post_json(request.app, found.post, found.author))
+
+
+async def find_within(request: web.Request, post_id: int, seconds: float) -> Found:
+    """The post as the viewer may see it, once its state is final or the time is over."""
+    deadline, look = time.monotonic() + seconds, FIRST_LOOK_SECONDS
     while True:
         found = await find(request, post_id)
         await refuse_unless_visible(request, found)
         left = deadline - time.monotonic()
         if found.post.whole or left <= 0:
-            return json_answer(post_json(request.app, found.post, found.author))
+            return found
         await asyncio.sleep(min(look, left))
         look = min(look * 1.5, LONGEST_LOOK_SECONDS)
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from events.waiting import seconds_waiting
-from gateway.inflight import REQUESTS, UPLOADS, InFlight
+from gateway.inflight import REQUESTS, UPLOADS, WAITS, InFlight
 from gateway.keys import LOG, SETTINGS
 from runtime import metrics
 from runtime.capacity import Capacity, is_local
@@ -24,6 +24,7 @@ ROLE, TOPIC = "renditions", "posts"  # what an upload waits for
 REPLY_SECONDS = 1.8
 LOOK_SECONDS = 5.0
 RETRY_SECONDS = 60
+WAITING_PART = 4  # of all places, for answers that are held back
 
 CAPACITY: web.AppKey[Capacity] = web.AppKey("capacity", Capacity)
 
@@ -49,6 +50,7 @@ async def open_room(app: web.Application) -> AsyncIterator[None]:
     """Places for requests and uploads, and the two watches over what lies behind them."""
     settings = app[SETTINGS]
     app[REQUESTS] = InFlight("requests", settings.most_requests)
+    app[WAITS] = InFlight("waits", max(settings.most_requests // WAITING_PART, 1))
     most_bytes = settings.most_upload_mebibytes * 2**20
     app[UPLOADS] = InFlight("uploads", settings.most_uploads, most_bytes)
     metrics.requests_in_flight.set_function(lambda: app[REQUESTS].count)

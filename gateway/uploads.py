@@ -36,7 +36,7 @@ async def submit_post(request: web.Request) -> web.Response:
     """Stage the photos, record the post, say where it will be."""
     refuse_other_than(request, "multipart/form-data")
     idempotency_of(request, viewer_of(request).account_id, b"")  # a bad key is told at once
-    with request.app[UPLOADS].admit(announced_bytes(request)):
+    with request.app[UPLOADS].admit(bytes_held(request), viewer_of(request).account_id):
         await refuse_without_engines(request)
         draft = Draft(request.app[OBJECTS])
         appended = await record(request, draft, await receive(request, draft))
@@ -45,20 +45,20 @@ async def submit_post(request: web.Request) -> web.Response:
     return json_answer(answer, status=202, headers=headers)
 
 
-def announced_bytes(request: web.Request) -> int:
-    """What the body will be at most; one photo's worth when the client does not say."""
+def bytes_held(request: web.Request) -> int:
+    """What the body takes of our disk at most: one photo at a time, until storage has it."""
     size_bytes = request.content_length
     if size_bytes is None:
         return MOST_PHOTO_BYTES
     if size_bytes > MOST_BYTES:
         raise TooLarge("too-large", f"an upload has at most {MOST_BYTES} bytes")
-    return size_bytes
+    return min(size_bytes, MOST_PHOTO_BYTES)
 
 
 def refuse_without_room(request: web.Request) -> None:
     """503 while there is no place for this upload here, or too many wait behind it already."""
     request.app[WAITING].refuse_when_hopeless()
-    request.app[UPLOADS].refuse_beyond(announced_bytes(request))
+    request.app[UPLOADS].refuse_beyond(bytes_held(request), viewer_of(request).account_id)
 
 
 async def refuse_without_engines(request: web.Request) -> None:
