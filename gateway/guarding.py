@@ -2,7 +2,7 @@
 
 In this order, so that no refusal costs an allowance: whether there is a place for the request,
 whether the client takes what the route gives, who asks, whether there is room for what a command
-asks, and whether the allowance has one left.
+asks and the engines it needs are there, as far as is known, and whether the allowance has one left.
 """
 
 import time
@@ -41,7 +41,7 @@ def guarded(route: Route) -> Handler:
             request.app[LOG].reach.refuse_while_away()
             request.app[CAPACITY].refuse_when_full()
         if route.room is not None:
-            route.room(request)
+            await route.room(request)
         if limit is not None:
             await charge(request, limit)
         return await route.handler(request)

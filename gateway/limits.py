@@ -48,6 +48,8 @@ class Limits:
             "sign-ins": Limit(settings.limit_sign_ins, MINUTE, "a minute from one address"),
             "uploads": Limit(settings.limit_uploads, HOUR, "an hour"),
             "commands": Limit(settings.limit_commands, MINUTE, "a minute"),
+            # Apart from commands: whoever stole a token would use those up, and stay.
+            "sign-outs": Limit(settings.limit_commands, MINUTE, "a minute"),
             "reads": Limit(settings.limit_reads, MINUTE, "a minute"),
         }
         self._key = derive(settings.secret.reveal().encode(), "limits")

@@ -9,7 +9,7 @@ from aiohttp import web
 T = TypeVar("T")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Side = Literal["read", "write"]
-LimitName = Literal["sign-ups", "sign-ins", "uploads", "commands", "reads"]
+LimitName = Literal["sign-ups", "sign-ins", "uploads", "commands", "sign-outs", "reads"]
 """What there is an allowance of; `limits.py` says whose it is and for how long."""
 
 
@@ -35,7 +35,7 @@ class Route(msgspec.Struct, frozen=True):
     """Query parameters it reads, such as `limit` and `cursor`."""
     limit: LimitName | None = None
     """The allowance that a request takes from; see `limited_by`."""
-    room: Callable[[web.Request], None] | None = None
+    room: Callable[[web.Request], Awaitable[None]] | None = None
     """Raises `Unavailable` while this could not be taken in anyway, before it costs allowance."""
 
     @property

@@ -14,7 +14,7 @@ from gateway.accounts import Password, SignedIn
 from gateway.answers import accepted, json_answer, replay_header, rfc3339
 from gateway.bodies import idempotency_of, read_command
 from gateway.clients import address_of, user_agent_of
-from gateway.keys import LOG, NOTICES, PASSWORDS, REQUEST_ID, TOKENS, viewer_of
+from gateway.keys import LOG, NOTICES, PASSWORDS, READER_REACH, REQUEST_ID, TOKENS, viewer_of
 from gateway.limits import charge_name
 from gateway.metadata import metadata
 from gateway.paths import USERNAME
@@ -106,6 +106,12 @@ async def change_password(request: web.Request) -> web.Response:
     return accepted(appended)
 
 
+async def refuse_without_accounts(request: web.Request) -> None:
+    """503 while nobody's password can be looked up; `watching.py` finds out when it can be."""
+    if request.app[READER_REACH].is_away():
+        raise Unavailable("metadata-unavailable", "Passwords cannot be checked right now.")
+
+
 async def credentials_soon(request: web.Request, username: str) -> Credentials | None:
     """The credentials of a name; those of one just reserved are waited for, None for nobody's."""
     deadline = time.monotonic() + ROW_SECONDS
@@ -159,6 +165,7 @@ ROUTES = (
         answer=SignedIn,
         status=201,
         limit="sign-ins",
+        room=refuse_without_accounts,
     ),
     Route(
         "DELETE",
@@ -168,6 +175,7 @@ ROUTES = (
         summary="End this session",
         answer=Accepted,
         status=202,
+        limit="sign-outs",
     ),
     Route(
         "DELETE",
@@ -177,6 +185,7 @@ ROUTES = (
         summary="End every session of the account",
         answer=Accepted,
         status=202,
+        limit="sign-outs",
     ),
     Route(
         "PUT",
@@ -187,5 +196,7 @@ ROUTES = (
         body=PasswordChange,
         answer=Accepted,
         status=202,
+        limit="sign-ins",  # of the address: a stolen token elsewhere takes none of its owner's
+        room=refuse_without_accounts,
     ),
 )

@@ -3,8 +3,6 @@
 No byte of a photo is kept in memory longer than it takes to pass it on.
 """
 
-import asyncio
-
 import msgspec
 from aiohttp import web
 
@@ -37,7 +35,7 @@ async def submit_post(request: web.Request) -> web.Response:
     refuse_other_than(request, "multipart/form-data")
     idempotency_of(request, viewer_of(request).account_id, b"")  # a bad key is told at once
     with request.app[UPLOADS].admit(bytes_held(request), viewer_of(request).account_id):
-        await refuse_without_engines(request)
+        await refuse_when_erased(request)
         draft = Draft(request.app[OBJECTS])
         appended = await record(request, draft, await receive(request, draft))
     answer = Submitted(id=str(appended.id), event=str(appended.address))
@@ -55,21 +53,20 @@ def bytes_held(request: web.Request) -> int:
     return min(size_bytes, MOST_PHOTO_BYTES)
 
 
-def refuse_without_room(request: web.Request) -> None:
-    """503 while there is no place for this upload here, or too many wait behind it already."""
+async def refuse_without_room(request: web.Request) -> None:
+    """503 while there is no place for this upload, here, behind those that wait, or in storage.
+
+    One question to storage is for all who ask meanwhile: it costs less than the body.
+    """
     request.app[WAITING].refuse_when_hopeless()
     request.app[UPLOADS].refuse_beyond(bytes_held(request), viewer_of(request).account_id)
-
-
-async def refuse_without_engines(request: web.Request) -> None:
-    """Say so before the body when it could not be kept: nobody sends megabytes for a 503."""
-    storage, key = await asyncio.gather(
-        request.app[OBJECTS].alive(),
-        request.app[LOG].wrapped_key(viewer_of(request).account_id),
-    )
-    if not storage:
+    if not await request.app[OBJECTS].alive():
         raise Unavailable("objects-unavailable", "Photos cannot be stored right now.")
-    if key is None:
+
+
+async def refuse_when_erased(request: web.Request) -> None:
+    """Say so before the body: nobody sends megabytes to hear that."""
+    if await request.app[LOG].wrapped_key(viewer_of(request).account_id) is None:
         raise Forbidden("account-erased", "The account is no longer there.")
 
 
