@@ -111,15 +111,16 @@ def stands(request: web.Request, follower_id: int, followee_id: int) -> bool:
 def row_of(card: AuthorCard) -> AccountRow:
     """The row that the card was written from, as far as anybody is shown it."""
     posts, followers, following = card.counts
+    display_name_version, bio_version, private_version = card.versions
     return AccountRow(
         id=card.id,
         username=card.username,
         display_name=card.display_name,
-        display_name_version=card.version,
+        display_name_version=display_name_version,
         bio=card.bio,
-        bio_version=card.version,
+        bio_version=bio_version,
         private=card.private,
-        private_version=card.private_version,
+        private_version=private_version,
         posts=posts,
         followers=followers,
         following=following,

@@ -24,11 +24,6 @@ class AccountRow(msgspec.Struct, frozen=True):
     followers: int
     following: int
 
-    @property
-    def profile_version(self) -> int:
-        """The highest `ProfileEdited` this row knows of, or its registration."""
-        return max(self.display_name_version, self.bio_version, self.private_version)
-
 
 class Credentials(NamedTuple):
     """What signing in is checked against."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from asyncpg import Pool, Record
+from msgspec import UNSET
 from redis.asyncio import Redis
 
 from events.accounts import ProfileEdited
@@ -74,20 +75,21 @@ class Cards:
         await self._authors.put(author_card(row))
 
     def forget_post(self, post_id: int, version: int) -> None:
-        """Keep no card of the post that is older than this event."""
+        """Keep no card of the post that does not know this deletion."""
         self._posts.forget(post_id, version)
 
-    def forget_author(self, account_id: int, version: int) -> None:
-        """Keep no card of the author that is older than this event."""
-        self._authors.forget(account_id, version)
+    def forget_author(self, account_id: int, edited: ProfileEdited, version: int) -> None:
+        """Keep no card of the author that does not know all of this edit."""
+        parts = (edited.display_name, edited.bio, edited.private)
+        self._authors.forget(account_id, *(0 if each is UNSET else version for each in parts))
 
     def hear(self, delivery: Delivery[Any]) -> None:
         """A notice: what it makes old is forgotten. To be called with every one."""
         match delivery.event:
             case PostDeleted(post_id=post_id):
                 self.forget_post(post_id, delivery.id)
-            case ProfileEdited():
-                self.forget_author(delivery.actor, delivery.id)
+            case ProfileEdited() as edited:
+                self.forget_author(delivery.actor, edited, delivery.id)
 
     async def close(self) -> None:
         """Finish what was begun to be forgotten."""

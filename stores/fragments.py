@@ -35,8 +35,8 @@ class PostCard(msgspec.Struct, frozen=True, array_like=True):
     author_id: int
     state: PostState
     published_ms: int
-    version: int
-    """The highest event this knows of; of a deleted post the highest there can be."""
+    versions: tuple[int]
+    """What notices make old: its deletion. The highest there can be once deleted, 0 before."""
     whole: bool
     """False while more is surely to come: still processing, or its caption not yet folded."""
     before_author: bytes
@@ -50,8 +50,8 @@ class AuthorCard(msgspec.Struct, frozen=True, array_like=True):
     id: int
     username: str
     private: bool
-    private_version: int
-    version: int
+    versions: tuple[int, int, int]
+    """What this knows of display name, bio and privacy: each is folded by itself, in any order."""
     fragment: bytes
     display_name: str
     bio: str
@@ -59,16 +59,19 @@ class AuthorCard(msgspec.Struct, frozen=True, array_like=True):
     """Posts, followers and following, as they were when this was written."""
     whole: bool = True
 
+    @property
+    def private_version(self) -> int:
+        return self.versions[2]
+
 
 def post_card(row: PostRow) -> PostCard:
     """A row, written down once for all viewers."""
-    versions = (row.published_version, row.caption_version, row.alts_version)
     return PostCard(
         id=row.id,
         author_id=row.author_id,
         state=row.state,
         published_ms=row.published_ms or 0,
-        version=MAX_ID if row.state >= PostState.DELETED else max(versions),
+        versions=(MAX_ID if row.state >= PostState.DELETED else 0,),
         whole=row.state >= PostState.DELETED
         or (row.state > PostState.PROCESSING and row.caption_version > 0),
         before_author=b'{"id":"%d","state":%b,%b"author":'
@@ -132,8 +135,7 @@ def author_card(row: AccountRow) -> AuthorCard:
         id=row.id,
         username=row.username,
         private=row.private,
-        private_version=row.private_version,
-        version=row.profile_version,
+        versions=(row.display_name_version, row.bio_version, row.private_version),
         fragment=_json(shown),
         display_name=row.display_name,
         bio=row.bio,

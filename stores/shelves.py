@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
+from operator import ge
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -34,7 +35,7 @@ class Card(Protocol):
     def id(self) -> int: ...
 
     @property
-    def version(self) -> int: ...
+    def versions(self) -> tuple[int, ...]: ...
 
     @property
     def whole(self) -> bool: ...
@@ -76,7 +77,7 @@ class Shelf(Generic[C]):
         self._database = places.database
         self._database_reach = places.database_reach
         self._memory: Lru[int, C] = Lru(memory_bytes)
-        self._wanted: OrderedDict[int, int] = OrderedDict()
+        self._wanted: OrderedDict[int, tuple[int, ...]] = OrderedDict()
         self._to_age: set[int] = set()
         self._aging: asyncio.Task[None] | None = None
 
@@ -108,16 +109,20 @@ class Shelf(Generic[C]):
         if self._memory.get(card.id) != card:
             await self._keep([card])
 
-    def forget(self, card_id: int, version: int) -> None:
-        """Believe nothing older than `version`, from here or from the cache."""
-        remembered = self._memory.get(card_id)
-        if remembered is not None and remembered.version < version:
-            self._memory.drop(card_id)
-        if version > self._wanted.get(card_id, 0):
-            self._wanted[card_id] = version
-            self._wanted.move_to_end(card_id)
+    def forget(self, card_id: int, *versions: int) -> None:
+        """Believe no card of which any part is older than its version, from here or the cache.
+
+        One for all parts would not do: a later edit of one may be folded before an earlier one of
+        another, whose worker died.
+        """
+        wanted = self._wanted.get(card_id)
+        self._wanted[card_id] = tuple(map(max, versions, wanted)) if wanted else versions
+        self._wanted.move_to_end(card_id)
         if len(self._wanted) > MOST_WANTED:
             self._wanted.popitem(last=False)
+        remembered = self._memory.get(card_id)
+        if remembered is not None and not self._is_new(remembered):
+            self._memory.drop(card_id)
         self._age(card_id)
 
     async def close(self) -> None:
@@ -127,7 +132,7 @@ class Shelf(Generic[C]):
                 await asyncio.wait_for(self._aging, CLOSING_SECONDS)
 
     def _is_new(self, card: C) -> bool:
-        return card.whole and card.version >= self._wanted.get(card.id, 0)
+        return card.whole and all(map(ge, card.versions, self._wanted.get(card.id, ())))
 
     async def _take_cached(self, ids: Sequence[int]) -> dict[int, C]:
         try:
