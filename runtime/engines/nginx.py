@@ -25,16 +25,17 @@ def prepare(place: Place, *, port: int, readers: int, writers: int) -> None:
         # Sockets stand in a folder of their owner's alone, so root's workers must be root's.
         "USER": "user root;" if os.geteuid() == 0 else "",
         "PORT": str(port),
-        # A reader that froze is passed over for a while; nginx never does that to a single one.
-        "READ": servers(place, "read", readers, "max_fails=1 fail_timeout=3s"),
-        "WRITE": servers(place, "write", writers, "max_fails=0"),
+        "READ": servers(place, "read", readers),
+        "WRITE": servers(place, "write", writers),
     }
     for word, value in words.items():
         text = text.replace(f"@{word}@", value)
     (place.folder("conf") / "nginx.conf").write_text(text, encoding="utf-8")
 
 
-def servers(place: Place, role: str, gateways: int, failing: str) -> str:
+def servers(place: Place, role: str, gateways: int) -> str:
+    # One that is gone or froze is passed over for a while; nginx never does that to a single one.
+    failing = "max_fails=1 fail_timeout=3s"
     return "\n".join(
         f"        server unix:{place.sockets}/gateway-{role}-{number}.sock {failing};"
         for number in range(gateways)
