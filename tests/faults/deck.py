@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from tests.faults.proxy import Proxy
 
 ENDS = ("kill", "restart", "freeze")
+KILLS_TO_FEEL = ("kill gateway", "kill worker")
+"""Of one while another of its role runs, which nobody should feel."""
 LINE_FAULTS = ("refuse", "stall", "delay", "drop", "cut", "half-close")
 FAULT_SECONDS = (0.5, 4)
 DELAY_SECONDS = (0.02, 0.4)
@@ -30,20 +32,24 @@ class Card:
     fault: str
     target: str | tuple[str, str]
 
+    @property
+    def row(self):
+        return f"{self.fault} {kind_of(self.target)}"
+
 
 @dataclass
 class Strike:
-    """One fault that was done, and when; `alone` if nothing else was wrong."""
+    """One fault that was done, and when; `alone` if nothing else was wrong.
+
+    `touched` is how much of what passed or ran it met: a strike at an idle line meets nothing.
+    """
 
     card: Card
     target: str
     alone: bool
     began: float
     ended: float = 0.0
-
-    @property
-    def row(self):
-        return f"{self.card.fault} {kind_of(self.card.target)}"
+    touched: int = 0
 
 
 def kind_of(target):
@@ -56,33 +62,51 @@ def kind_of(target):
 
 
 def whole_deck():
-    """Parts first, then lines: from clients to the edge, on to gateways, from all to engines."""
+    """Parts first, then lines: from clients to the edge, on to gateways, from all to engines.
+
+    Storage does not end when it is told to: its restart would be its kill again, so it has none.
+    """
     parts = [*ENGINES_OF, "edge", "log", "cache", "database", "objects"]
     lines = [("client", "edge"), ("edge", "gateway-read"), ("edge", "gateway-write")]
     for engine in ("log", "cache", "database", "objects"):
         users = {kind_of(user): user for user, used in ENGINES_OF.items() if engine in used}
         lines += [(user, engine) for user in users.values()]
-    return [Card(fault, part) for part in parts for fault in ENDS] + [
-        Card(fault, line) for line in lines for fault in LINE_FAULTS
-    ]
+    ends = [Card(fault, part) for part in parts for fault in ENDS]
+    ends.remove(Card("restart", "objects"))
+    return ends + [Card(fault, line) for line in lines for fault in LINE_FAULTS]
 
 
 class Dealer:
-    """Deals every card once before any comes again; of the same kind of line, any one line."""
+    """Two decks, shuffled anew when they are empty; of the same kind of line, any one line.
+
+    Faults that come alone have one card of each row of the table, so that soon each row was
+    measured; those of storms have them all.
+    """
 
     def __init__(self, dice):
-        self.dice, self.left = dice, []
+        self.dice, self.alone, self.together = dice, [], []
 
-    def deal(self, site, count=1):
-        """This many cards, each with a target of its own."""
+    def deal_alone(self, site):
+        """First the kills somebody may have felt, then what else ends or freezes, then lines."""
+        if not self.alone:
+            rows = {card.row: card for card in self.shuffled()}
+            self.alone = sorted(rows.values(), key=turn)
+        card = self.alone.pop(0)
+        return card, self.target(site, card)
+
+    def deal(self, site, count):
+        """For a storm: this many cards, each with a target of its own."""
         dealt = {}
         while len(dealt) < count:
-            if not self.left:
-                self.left = whole_deck()
-                self.dice.shuffle(self.left)
-            card = self.left.pop()
+            self.together = self.together or self.shuffled()
+            card = self.together.pop()
             dealt.setdefault(self.target(site, card), card)
         return [(card, target) for target, card in dealt.items()]
+
+    def shuffled(self):
+        deck = whole_deck()
+        self.dice.shuffle(deck)
+        return deck
 
     def target(self, site, card):
         if isinstance(card.target, str):
@@ -101,14 +125,22 @@ class Dealer:
         )
 
 
+def turn(card):
+    return card.row not in KILLS_TO_FEEL, isinstance(card.target, tuple)
+
+
 async def strike(site, card, target, dice, *, alone):
     """Do it, wait as long as it lasts, undo it, and wait until the part answers again."""
     done = Strike(card, str(target), alone, time.time())
     seconds = dice.uniform(*FAULT_SECONDS)
     if isinstance(target, tuple):
-        await strain(site.lines[target], card.fault, seconds, dice)
+        line = site.lines[target]
+        before = line.touched
+        await strain(line, card.fault, seconds, dice)
+        done.touched = line.touched - before
     else:
         await hurt(site.parts[target], card.fault, seconds)
+        done.touched = 1
     done.ended = time.time()
     return done
 

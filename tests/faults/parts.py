@@ -10,7 +10,7 @@ import psutil
 
 RESTART_SECONDS = 0.5
 """Between two starts of what ended at once, as PostgreSQL does while its old backends leave."""
-GENTLY = {"database": signal.SIGINT, "objects": signal.SIGKILL}
+GENTLY = {"database": signal.SIGINT}
 
 
 class Part:

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from bisect import bisect_left
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import pairwise
 
 import aiohttp
@@ -12,14 +12,25 @@ EVERY_SECONDS = 0.1
 PATIENCE_SECONDS = 5
 AFTERMATH_SECONDS = 0.5
 """How long after its end a fault is still blamed."""
+HELD_UP_SECONDS = 0.25
+"""Less is how any loop wakes up."""
+
+
+@dataclass
+class Probe:
+    """One request: when it was sent, when it ended, whether its answer was good."""
+
+    began: float
+    ended: float
+    good: bool
 
 
 class Probes:
-    """One member reads and changes their own profile; `good` are the times of good answers."""
+    """One member reads and changes their own profile; `asked` by kind is what came of it."""
 
     def __init__(self, address):
         self.address = address
-        self.good = {"reads": [], "commands": []}
+        self.asked = {"reads": [], "commands": []}
         self.late = []
         self.statuses = {}
 
@@ -53,30 +64,51 @@ class Probes:
             return (await answer.json())["token"]
 
     async def probe(self, kind, method, path, **more):
-        status = 0
+        began, status = time.time(), 0
         with suppress(aiohttp.ClientError, OSError, TimeoutError):
             async with self.session.request(
                 method, self.address + path, headers=self.headers, **more
             ) as answer:
                 await answer.read()
                 status = answer.status
-        if 200 <= status < 300:
-            self.good[kind].append(time.time())
+        self.asked[kind].append(Probe(began, time.time(), 200 <= status < 300))
         counted = self.statuses.setdefault(kind, {})
         counted[status] = counted.get(status, 0) + 1
 
+    def touching(self, kind, windows):
+        """Those that were on their way in one of these windows, each once."""
+        return [
+            each
+            for each in self.asked[kind]
+            if any(
+                each.ended >= began and each.began <= ended + AFTERMATH_SECONDS
+                for began, ended in windows
+            )
+        ]
+
+    def failed_share(self, kind, windows):
+        """Of those on their way in these windows, from 0 to 1."""
+        asked = self.touching(kind, windows)
+        return sum(not each.good for each in asked) / max(1, len(asked))
+
+    def slowest(self, kind, windows):
+        """The longest wait for a good answer, in seconds."""
+        good = [each for each in self.touching(kind, windows) if each.good]
+        return max((each.ended - each.began for each in good), default=0.0)
+
     def longest_without(self, kind, began, ended):
-        """The longest time without a good answer that touches this window, in seconds.
+        """The longest time in which nobody was answered well that touches this window, in seconds.
 
         While we were held up ourselves, as on a busy machine, nobody asked.
         """
+        good = [each.ended for each in self.asked[kind] if each.good]
         gaps = [
             after - before - self.held_up(before, after)
-            for before, after in pairwise(self.good[kind])
+            for before, after in pairwise(good)
             if after >= began and before <= ended + AFTERMATH_SECONDS
         ]
         return max(gaps, default=time.time() - began)
 
     def held_up(self, began, ended):
-        first = bisect_left(self.late, (began,))
-        return sum(seconds for due, seconds in self.late[first:] if due <= ended)
+        late = [seconds for due, seconds in self.late if began <= due <= ended]
+        return sum(seconds for seconds in late if seconds > HELD_UP_SECONDS)

@@ -2,25 +2,24 @@
 
 import asyncio
 import shutil
-import socket
-import struct
 import tempfile
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-PIECE_BYTES = 65_536
-RESET = struct.pack("ii", 1, 0)
+from tests.faults.line import Line
 
 
 class Proxy:
     """`async with Proxy(upstream) as proxy`: clients connect to `proxy.address` instead.
 
     An address is a pair of host and port, or the path of a unix socket; both sides are of a kind.
+    `touched` counts the connections that were reset, cut or half closed, and the pieces held.
     """
 
     def __init__(self, upstream, listen=None):
         self.upstream, self.address = upstream, listen
+        self.touched = 0
         self._folder = None
         self._server = None
         self._lines = set()
@@ -32,6 +31,7 @@ class Proxy:
     async def refuse(self):
         """Be a stopped engine: nobody listens, and every connection is reset."""
         self._close_listener()
+        self.touched += len(self._lines)
         await self._reset_all()
 
     def stall(self):
@@ -49,6 +49,7 @@ class Proxy:
         """Reset every connection that is open now; new ones are welcome."""
         for line in tuple(self._lines):
             line.reset()
+            self.touched += 1
 
     def cut_after_request(self):
         """Let the next request through and reset its connection in place of the answer; once."""
@@ -57,7 +58,7 @@ class Proxy:
     def half_close(self):
         """End the direction towards the server, for each open connection."""
         for line in tuple(self._lines):
-            line.end_requests()
+            self.touched += line.end_requests()
 
     async def heal(self):
         """Let everything pass again."""
@@ -119,8 +120,10 @@ class Proxy:
             return await asyncio.open_unix_connection(self.upstream)
         return await asyncio.open_connection(*self.upstream)
 
-    async def _pass(self):
-        """Return when a piece that has come may go on."""
+    async def _pass(self, piece):
+        """Return when the piece that has come may go on; an empty one is the end of all."""
+        if piece and (self._delay_seconds or not self._passing.is_set()):
+            self.touched += 1
         if self._delay_seconds:
             await asyncio.sleep(self._delay_seconds)
         await self._passing.wait()
@@ -129,80 +132,6 @@ class Proxy:
         """Whether this request is the one whose answer never comes."""
         taken, self._cuts_next = self._cuts_next, False
         return taken
-
-
-class Line:
-    """One connection through the proxy: two ends, two directions."""
-
-    def __init__(self, proxy, reader, writer):
-        self.proxy = proxy
-        self.client, self.server = (reader, writer), None
-        self.cut = self.requests_ended = False
-        self.task = asyncio.create_task(self.run(), name="line")
-
-    async def run(self):
-        # A reset is this task's cancellation: nothing else cancels it.
-        with suppress(OSError, asyncio.CancelledError):
-            self.server = await self.proxy._connect()
-            requests = asyncio.create_task(self.requests(), name="line's requests")
-            try:
-                await self.answers()
-                self.client[1].close()
-                await self.client[1].wait_closed()
-            finally:
-                requests.cancel()
-
-    def close(self):
-        abort(self.client)
-        abort(self.server)
-
-    def reset(self):
-        self.task.cancel()
-
-    def end_requests(self):
-        self.requests_ended = True
-        if self.server and not self.server[1].is_closing():
-            with suppress(OSError):  # the server may just have ended it
-                self.server[1].write_eof()
-
-    async def requests(self):
-        reader, writer = self.client[0], self.server[1]
-        try:
-            while piece := await self.next_piece(reader):
-                self.cut = self.proxy._takes_cut() or self.cut
-                # What is sent after a half-close is lost, as on a line that is gone.
-                if not self.requests_ended:
-                    writer.write(piece)
-                    await writer.drain()
-            if not self.requests_ended:
-                self.end_requests()
-        except OSError:
-            self.reset()
-
-    async def answers(self):
-        """Return when the server has said its last word, or that word was to be cut."""
-        reader, writer = self.server[0], self.client[1]
-        while piece := await self.next_piece(reader):
-            if self.cut:
-                raise ConnectionResetError
-            writer.write(piece)
-            await writer.drain()
-
-    async def next_piece(self, reader):
-        piece = await reader.read(PIECE_BYTES)
-        await self.proxy._pass()
-        return piece
-
-
-def abort(end):
-    """Close at once; what was not sent is dropped, and over TCP the other side gets a reset."""
-    if end is None:
-        return
-    transport = end[1].transport
-    connection = transport.get_extra_info("socket")
-    if connection.family == socket.AF_INET and not transport.is_closing():
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-    transport.abort()
 
 
 @asynccontextmanager

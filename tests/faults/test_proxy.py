@@ -90,6 +90,7 @@ async def test_refused_is_a_stopped_engine_and_healed_is_one_back_at_its_address
     async with connected(proxy) as line:
         assert await said(line, b"one\n")
         await proxy.refuse()
+        assert proxy.touched == 1
         with pytest.raises(ENDED):
             await said(line, b"two\n")
         with pytest.raises(OSError):
@@ -111,6 +112,7 @@ async def test_stalled_accepts_and_never_answers_and_what_was_sent_arrives_at_la
         async with connected(proxy) as other:
             assert await is_silent(other, b"other\n")
         assert server.heard == [b"one\n"]
+        assert proxy.touched == 2
 
         await proxy.heal()
 
@@ -128,6 +130,7 @@ async def test_delayed_bytes_wait_that_long_each_way(echo):
         began = asyncio.get_running_loop().time()
         assert await said(line, b"one\n")
         assert asyncio.get_running_loop().time() - began >= 0.2
+        assert proxy.touched == 2
 
 
 async def test_dropped_connections_end_and_new_ones_are_welcome(echo):
@@ -135,6 +138,7 @@ async def test_dropped_connections_end_and_new_ones_are_welcome(echo):
     async with connected(proxy) as line:
         assert await said(line, b"one\n")
         proxy.drop()
+        assert proxy.touched == 1
         with pytest.raises(ENDED):
             await said(line, b"two\n")
     async with connected(proxy) as line:
@@ -147,8 +151,10 @@ async def test_one_request_is_heard_and_its_answer_cut(echo):
     async with connected(proxy) as line:
         assert await said(line, b"one\n")
         proxy.cut_after_request()
+        assert proxy.touched == 0
         with pytest.raises(ENDED):
             await said(line, b"two\n")
+        assert proxy.touched == 1
     assert server.heard == [b"one\n", b"two\n"]
     async with connected(proxy) as line:
         assert await said(line, b"three\n")
@@ -160,11 +166,29 @@ async def test_half_closed_connections_ask_no_more(echo):
     async with connected(proxy) as line:
         assert await said(line, b"one\n")
         proxy.half_close()
+        assert proxy.touched == 1
         async with asyncio.timeout(5):
             await server.ended.wait()
         with pytest.raises(ENDED):
             await said(line, b"two\n")
     assert server.heard == [b"one\n"]
+
+
+async def test_a_fault_on_a_line_that_nobody_uses_touches_nothing(echo):
+    """And bytes that pass as they should are not counted either."""
+    _, proxy = echo
+    async with connected(proxy) as line:
+        assert await said(line, b"one\n")
+    async with asyncio.timeout(5):
+        while proxy._lines:  # noqa: ASYNC110 - it learns of the end by itself
+            await asyncio.sleep(0.01)
+    proxy.drop()
+    proxy.half_close()
+    proxy.cut_after_request()
+    proxy.stall()
+    await proxy.refuse()
+    await proxy.heal()
+    assert proxy.touched == 0
 
 
 async def test_a_site_works_through_proxies(settings):
