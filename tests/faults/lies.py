@@ -1,107 +1,10 @@
-"""A small record, what a site must show after it, and everything false that one might show."""
+"""Everything false that a site might show after the small record: each lie changes one thing."""
 
-from copy import deepcopy
+import math
 
-SOON, LATER = "2026-05-01T12:00:00.000Z", "2026-05-01T12:00:01.000Z"
+from tests.faults.truth import SOON, photo, post
+
 LIES = {}
-
-
-class Clients:
-    """Writes a record as the load does; each command takes a second of its own."""
-
-    def __init__(self):
-        self.lines = []
-
-    def say(self, who, does, body=None, *, outcome="ok", strays=0, status=202, faults=0, **about):
-        began = 100.0 * len(self.lines)
-        self.lines.append(
-            {
-                "who": who,
-                "does": does,
-                "about": about,
-                "key": f"{who} {len(self.lines)}",
-                "outcome": outcome,
-                "status": status,
-                "body": body or {},
-                "began": began,
-                "ended": began + 1,
-                "strays": strays,
-                "attempts": 1,
-                "faults": faults,
-            }
-        )
-
-    def register(self, who):
-        account = {"id": who, "display_name": who, "bio": "", "private": False}
-        body = {"token": f"token of {who}", "account": account}
-        self.say(who, "register", body, status=201, command={"username": who})
-
-    def edit(self, who, *, outcome="ok", strays=0, **fields):
-        self.say(who, "edit", {"event": "e"}, outcome=outcome, strays=strays, fields=fields)
-
-
-def true_record():
-    """Bob follows Ada, who posted twice and took one back, and asked Cyd, who is private."""
-    clients = Clients()
-    for who in ("ada", "bob", "cyd"):
-        clients.register(who)
-    clients.edit("cyd", private=True)
-    clients.edit("ada", bio="of Ada")
-    clients.say("bob", "follow", {"event": "f1"}, other="ada")
-    clients.say("bob", "follow", {"event": "f2"}, other="cyd")
-    clients.say("ada", "upload", {"id": "7", "event": "p7"}, caption="one", photos=["a1", "a2"])
-    clients.say("ada", "upload", {"id": "8", "event": "p8"}, caption="two", photos=["a3"])
-    clients.say("ada", "upload", {"id": "9", "event": "p9"}, caption="three", photos=["a1"])
-    clients.say("ada", "delete", {"event": "d8"}, post="8")
-    return clients
-
-
-def post(number, caption, when, *photos):
-    shown = [{"renditions": [{"url": f"/media/{each}"}]} for each in photos]
-    fields = {"id": number, "caption": caption, "published_at": when}
-    return fields | {"state": "published", "photos": shown}
-
-
-def account(bio="", *, private=False, name, **counts):
-    counts = {"posts": 0, "followers": 0, "following": 0} | counts
-    return {"display_name": name, "bio": bio, "private": private, "counts": counts}
-
-
-def seen(account, **found):
-    nothing = {"posts": [[]], "followers": [[]], "following": [[]], "feed": [[]], "edges": {}}
-    empty = {"single": {}, "commands": {}, "to_a_stranger": 200}
-    again = [201, account["display_name"], True]
-    return nothing | empty | {"account": account, "again": again} | found
-
-
-def true_sight():
-    """The truth of these clients."""
-    posts = [[post("9", "three", LATER, "a1")], [post("7", "one", SOON, "a1", "a2")]]
-    ada, bob = {"username": "ada"}, {"username": "bob"}
-    return {
-        "members": {
-            "ada": seen(
-                account("of Ada", name="ada", posts=2, followers=1),
-                posts=posts,
-                followers=[[bob]],
-                single={"7": 200, "8": 410, "9": 200},
-                commands={"e": "applied", "p7": "applied", "d8": "applied"},
-            ),
-            "bob": seen(
-                account(name="bob", following=1),
-                following=[[ada]],
-                feed=deepcopy(posts),
-                edges={"ada": "yes", "cyd": "requested"},
-            ),
-            "cyd": seen(account(name="cyd", private=True), to_a_stranger=404),
-        },
-        "doubtful": {},
-        "photos": {"/media/a1": 200, "/media/a2": 200},
-        "objects": [
-            f"{at}/{each}" for at in ("originals", "photos") for each in ("a1", "a2", "a3")
-        ],
-        "workers": {"graph-0": {"pending": 0.0, "lag": 0.0, "letters": 0.0}},
-    }
 
 
 def lie(objection):
@@ -164,7 +67,7 @@ def a_feed_of_somebody_not_followed(members, sight):
 
 @lie("still there after its deletion")
 def a_post_that_outlives_its_deletion(members, sight):
-    members["ada"]["posts"].insert(1, [post("8", "two", SOON, "a2")])
+    members["ada"]["posts"].insert(1, [post("8", "two", SOON, "a3")])
     members["ada"]["single"]["8"] = 200
 
 
@@ -220,7 +123,7 @@ def staging_that_is_not_swept(members, sight):
 
 @lie("a photo of post 7 answers 404")
 def a_dark_photo(members, sight):
-    sight["photos"]["/media/a2"] = 404
+    sight["photos"][photo("a2")["renditions"][0]["url"]] = 404
 
 
 @lie("was acknowledged, and is accepted")
@@ -246,3 +149,45 @@ def a_member_nobody_looked_at(members, sight):
 @lie("repeated with its key, is answered")
 def a_second_account_by_the_same_key(members, sight):
     members["bob"]["again"] = [201, "other", False]
+
+
+@lie("which no order of the edits leaves")
+def half_an_edit(members, sight):
+    members["bob"]["account"]["bio"] = "of Bob"
+
+
+@lie("graph-0 publishes no pending")
+def a_worker_that_says_nothing(members, sight):
+    sight["workers"]["graph-0"]["pending"] = math.nan
+
+
+@lie("graph-0 is not running")
+def a_worker_that_is_gone(members, sight):
+    sight["workers"] = {}
+
+
+@lie("no worker was expected")
+def no_workers_at_all(members, sight):
+    sight["workers"], sight["expected"] = {}, []
+
+
+@lie("ada is public, and a stranger's look is answered 403")
+def a_public_list_kept_from_a_stranger(members, sight):
+    members["ada"]["to_a_stranger"] = 403
+
+
+@lie("is shown as one photo")
+def one_photo_for_all(members, sight):
+    for pages in (members["ada"]["posts"], members["bob"]["feed"]):
+        pages[1][0]["photos"] = [photo("a1"), photo("a1")]
+
+
+@lie("is shown as several photos")
+def photos_out_of_order(members, sight):
+    for pages in (members["ada"]["posts"], members["bob"]["feed"]):
+        pages[1][0]["photos"].reverse()
+
+
+@lie("is shown as several photos")
+def another_photo_in_a_feed_alone(members, sight):
+    members["bob"]["feed"][0][0]["photos"] = [photo("a3")]

@@ -6,14 +6,18 @@ open, all of them are allowed; where it leaves one, that one is demanded.
 
 import json
 import math
+from graphlib import CycleError, TopologicalSorter
+from itertools import product
 from typing import NamedTuple
 
 STRAY_SECONDS = 30
 """How long a request nobody waits for any more may be on its way: longer than any fault here."""
+NOTHING = object()
+"""What an edit writes to a field it does not name: equal to no value."""
 
 
 class Command(NamedTuple):
-    """One line of the record, of one register: `value` is what it wrote there."""
+    """One line of the record; `value` is what it wrote: in a register, or of an edit all fields."""
 
     value: object
     began: float
@@ -21,6 +25,11 @@ class Command(NamedTuple):
     certain: bool
     may_act: bool
     strays: bool
+
+    @classmethod
+    def of(cls, line, value):
+        ok, strays = line["outcome"] == "ok", line["strays"] > 0
+        return cls(value, line["began"], line["ended"], ok, ok or strays, strays)
 
     @property
     def last_moment(self):
@@ -34,9 +43,7 @@ class Register:
         self.initial, self.commands = initial, []
 
     def write(self, line, value):
-        ok = line["outcome"] == "ok"
-        strays = line["strays"] > 0
-        self.commands.append(Command(value, line["began"], line["ended"], ok, ok or strays, strays))
+        self.commands.append(Command.of(line, value))
 
     def values_at(self, moment=math.inf):
         """Every value that may hold then."""
@@ -75,8 +82,25 @@ class Member:
         self.fields = {
             name: Register(account.get(name)) for name in ("display_name", "bio", "private")
         }
+        self.edits = []
         self.uploads, self.deletions, self.wishes = [], {}, {}
         self.events = []
+
+    def may_show(self, shown):
+        """Whether the edits can have acted in an order that leaves all these values together.
+
+        What each register allows by itself is not enough: an edit acts as a whole.
+        """
+        edits = [each for each in self.edits if each.may_act]
+        makers = [
+            [n for n, each in enumerate(edits) if shown[name] == each.value.get(name, NOTHING)]
+            + [None] * (shown[name] == register.initial)
+            for name, register in self.fields.items()
+        ]
+        return any(
+            can_end_so(edits, dict(zip(self.fields, chosen, strict=True)))
+            for chosen in product(*makers)
+        )
 
 
 class Model:
@@ -102,6 +126,7 @@ class Model:
             case "sign_in" if line["outcome"] == "ok":
                 member.token = line["body"]["token"]
             case "edit":
+                member.edits.append(Command.of(line, about["fields"]))
                 for name, value in about["fields"].items():
                     member.fields[name].write(line, value)
             case "follow" | "unfollow":
@@ -167,6 +192,26 @@ class Model:
             if each.value and each.may_act and each.last_moment > last_end
         ]
         return min(standing)
+
+
+def can_end_so(edits, last):
+    """`last`: field → the number of the edit that wrote it last, None where none may have."""
+    chosen = {each for each in last.values() if each is not None}
+    acted = [n for n, each in enumerate(edits) if each.certain or n in chosen]
+    before = {
+        n: {m for m in acted if m != n and edits[m].last_moment <= edits[n].began} for n in acted
+    }
+    for name, final in last.items():
+        others = {n for n in acted if name in edits[n].value and n != final}
+        if final is not None:
+            before[final] |= others
+        elif others:
+            return False
+    try:
+        TopologicalSorter(before).prepare()
+    except CycleError:
+        return False
+    return True
 
 
 def read_record(path):

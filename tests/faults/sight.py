@@ -5,6 +5,7 @@ It imports nothing of the project: what the project believes of itself is no evi
 
 import asyncio
 import json
+import math
 import re
 from contextlib import asynccontextmanager
 from urllib.parse import unquote, urlsplit
@@ -118,6 +119,7 @@ async def look(address, model, objects_url, operations):
             ),
             "photos": dict(zip(urls, await looker.statuses("{}", urls), strict=True)),
             "objects": await list_objects(objects_url),
+            "expected": sorted(operations),
             "workers": await gauges(looker, operations),
         }
 
@@ -169,14 +171,17 @@ async def list_objects(url):
 
 
 async def gauges(looker, operations):
-    """Name of worker → what it publishes of its group, summed over topics."""
+    """Name of worker → what it publishes of its group, summed over topics; NaN if it does not."""
     found = {}
     for name, address in operations.items():
-        _, text = await looker.get(f"{address}/metrics")
-        found[name] = {what: total(gauge, text) for what, gauge in GAUGES.items()}
+        status, text = await looker.get(f"{address}/metrics")
+        found[name] = {
+            what: total(gauge, text) if status == 200 else math.nan
+            for what, gauge in GAUGES.items()
+        }
     return found
 
 
 def total(gauge, text):
     values = re.findall(rf"^{gauge}{{.*}} (\S+)$", text, re.MULTILINE)
-    return sum(map(float, values))
+    return sum(map(float, values)) if values else math.nan

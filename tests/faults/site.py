@@ -22,6 +22,7 @@ from tests.faults.proxy import Proxy, proxies_in, through
 ROOT = Path(__file__).resolve().parents[2]
 GATEWAYS = {"gateway-read": 2, "gateway-write": 2}
 WORKERS = {"accounts": 1, "renditions": 2, "posts": 2, "graph": 1, "fanout": 2, "collect": 1}
+GROUPLESS = "collect-"
 EDGE_PORT = 7_00  # a hundred of the site's block that no program has
 
 # All come from one address, as fast as they can. Leases of 5 s: takeovers happen within minutes.
@@ -52,8 +53,10 @@ class Site:
         return "http://{}:{}".format(*self.lines["client", "edge"].address)
 
     @property
-    def workers(self):
-        return [part for part in self.parts.values() if part.kind == "worker"]
+    def consumers(self):
+        """The workers that read in a group, and publish what is left of it."""
+        workers = [part for part in self.parts.values() if part.kind == "worker"]
+        return [part for part in workers if not part.name.startswith(GROUPLESS)]
 
     def operations(self, part):
         return f"http://127.0.0.1:{self.port_of(part.name)}"

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.lies import LATER, LIES, SOON, post, true_record, true_sight
+from tests.faults.lies import LIES
 from tests.faults.model import STRAY_SECONDS, Model
+from tests.faults.sight import GAUGES, gauges
+from tests.faults.truth import LATER, SOON, post, true_record, true_sight
 from tests.faults.verdict import objections
 
 HERE = Path(__file__).parent
@@ -65,16 +67,75 @@ def test_a_request_left_on_its_way_may_act_after_the_next_but_not_for_ever(clien
     assert len(verdict(clients, sight)) == 1
 
 
+@pytest.mark.parametrize(
+    ("shown", "is_allowed"),
+    [
+        ({"bio": "", "display_name": "bob"}, True),
+        ({"bio": "of Bob", "display_name": "Bobby"}, True),
+        ({"bio": "", "display_name": "Bobby"}, False),
+        ({"bio": "late", "display_name": "Bobby"}, False),
+    ],
+)
+def test_an_edit_nobody_was_told_of_acts_as_a_whole(clients, sight, shown, is_allowed):
+    sight["members"]["bob"]["account"] |= shown
+
+    assert (verdict(clients, sight) == []) is is_allowed
+
+
+@pytest.mark.parametrize(("bio", "is_allowed"), [("late", True), ("of Bob", True), ("", False)])
+def test_a_later_edit_covers_only_the_fields_it_names(clients, sight, bio, is_allowed):
+    """It came while the unknown one was still on its way: either may have been the last."""
+    clients.edit("bob", bio="late")
+    unknown = next(each for each in clients.lines if each["outcome"] == "unknown")
+    clients.lines[-1]["began"] = unknown["ended"] + 1
+    sight["members"]["bob"]["account"] |= {"bio": bio, "display_name": "Bobby"}
+    assert (verdict(clients, sight) == []) is is_allowed
+
+    sight["members"]["bob"]["account"]["display_name"] = "bob"
+    assert (verdict(clients, sight) == []) is (bio == "late")
+
+
+def test_an_answered_edit_is_whole_though_an_older_one_may_still_come(clients, sight):
+    """The older names one field of two; whatever came last, the other field stays."""
+    clients.edit("ada", outcome="unknown", strays=1, bio="old")
+    clients.edit("ada", bio="new", display_name="Ada")
+    clients.lines[-1]["began"] = clients.lines[-2]["ended"] + 1
+    account = sight["members"]["ada"]["account"]
+    for bio in ("new", "old"):
+        account |= {"bio": bio, "display_name": "Ada"}
+        assert verdict(clients, sight) == []
+        account["display_name"] = "ada"
+        assert len(verdict(clients, sight)) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "said"),
+    [
+        (200, "".join(f'{each}{{role="a"}} 0.0\n' for each in GAUGES.values()), 0),
+        (200, "", len(GAUGES)),
+        (404, "".join(f'{each}{{role="a"}} 0.0\n' for each in GAUGES.values()), len(GAUGES)),
+    ],
+)
+async def test_a_worker_that_publishes_nothing_is_no_evidence(clients, sight, status, text, said):
+    class Looker:
+        async def get(self, _):
+            return status, text
+
+    sight["workers"] = await gauges(Looker(), {"graph-0": "there"})
+
+    assert len(verdict(clients, sight)) == said
+
+
 def test_an_upload_nobody_was_told_of_is_there_once_or_not(clients, sight):
     assert verdict(clients, sight) == []
     clients.say("cyd", "upload", outcome="unknown", strays=2, caption="maybe", photos=["a3"])
     assert verdict(clients, sight) == []
 
     cyd = sight["members"]["cyd"]
-    cyd["posts"], cyd["account"]["counts"]["posts"] = [[post("5", "maybe", SOON, "a1")]], 1
+    cyd["posts"], cyd["account"]["counts"]["posts"] = [[post("5", "maybe", SOON, "a3")]], 1
     assert verdict(clients, sight) == []
 
-    cyd["posts"] = [[post("6", "maybe", LATER, "a1"), post("5", "maybe", SOON, "a1")]]
+    cyd["posts"] = [[post("6", "maybe", LATER, "a3"), post("5", "maybe", SOON, "a3")]]
     assert any("twice" in each for each in verdict(clients, sight))
 
 

@@ -3,13 +3,14 @@
 Like the model it judges by, it knows nothing of the project.
 """
 
-from collections import Counter
+import math
+from collections import Counter, defaultdict
 from itertools import chain
 
 
 def objections(model, sight):
     """Nothing, when every acknowledged command took effect once and nothing else appears."""
-    judges = (profiles, posts_of_members, graph, feeds, commands, objects, workers)
+    judges = (profiles, posts_of_members, graph, feeds, photos, commands, objects, workers)
     said = [*model.broken, *chain.from_iterable(judge(model, sight) for judge in judges)]
     missing = [name for name, each in model.members.items() if each.token] - sight["members"].keys()
     return said + [f"{name} was not looked at" for name in missing]
@@ -17,10 +18,17 @@ def objections(model, sight):
 
 def profiles(model, sight):
     for name, seen in sight["members"].items():
-        for field, register in model.members[name].fields.items():
-            allowed, shown = register.values_at(), seen["account"].get(field)
-            if shown not in allowed:
-                yield f"{name}'s {field} is {shown!r}, it should be one of {allowed}"
+        member = model.members[name]
+        shown = {field: seen["account"].get(field) for field in member.fields}
+        wrong = {
+            field: allowed
+            for field, register in member.fields.items()
+            if shown[field] not in (allowed := register.values_at())
+        }
+        for field, allowed in wrong.items():
+            yield f"{name}'s {field} is {shown[field]!r}, it should be one of {allowed}"
+        if not wrong and not member.may_show(shown):
+            yield f"{name}'s profile is {shown}, which no order of the edits leaves"
         if seen["again"] != [201, model.members[name].account_id, True]:
             yield f"{name}'s sign-up, repeated with its key, is answered {seen['again']}"
     for name, status in sight["doubtful"].items():
@@ -101,8 +109,10 @@ def graph(model, sight):
         for side, names in wanted.items():
             yield from people(name, side, seen, names)
         # Whoever may look is one who never asked to follow; a private account shows them nothing.
-        if seen["account"]["private"] and seen["to_a_stranger"] not in (None, 403, 404):
-            yield f"{name} is private, and a stranger's look is answered {seen['to_a_stranger']}"
+        is_private, answer = seen["account"]["private"], seen["to_a_stranger"]
+        if answer is not None and answer not in ((403, 404) if is_private else (200,)):
+            state = "private" if is_private else "public"
+            yield f"{name} is {state}, and a stranger's look is answered {answer}"
 
 
 def people(name, side, seen, wanted):
@@ -146,6 +156,31 @@ def feeds(model, sight):
             yield f"{name}'s feed has other times of publication than their authors' lists"
 
 
+def photos(model, sight):
+    """Same bytes, same name, and other bytes another, of every photo of every post, in order."""
+    sent = {
+        upload.caption: upload.photos
+        for member in model.members.values()
+        for upload in member.uploads
+    }
+    names, digests = defaultdict(set), defaultdict(set)
+    for seen in sight["members"].values():
+        lists = [each for each in (seen["posts"], seen["feed"]) if not isinstance(each, int)]
+        for post in chain.from_iterable(chain.from_iterable(lists)):
+            # More or fewer than were sent, and posts that nobody sent, are objected to elsewhere.
+            for digest, photo in zip(sent.get(post["caption"], ()), post["photos"], strict=False):
+                for each in photo["renditions"]:
+                    name = each["url"].partition("?")[0].split("/")[-2]
+                    names[digest].add(name)
+                    digests[name].add(digest)
+    for digest, several in names.items():
+        if len(several) > 1:
+            yield f"{digest} is shown as several photos: {sorted(several)}"
+    for name, several in digests.items():
+        if len(several) > 1:
+            yield f"what was sent as {sorted(several)} is shown as one photo: {name}"
+
+
 def commands(model, sight):
     for name, seen in sight["members"].items():
         for event, state in seen["commands"].items():
@@ -175,7 +210,13 @@ def objects(model, sight):
 
 
 def workers(model, sight):
+    if not sight["expected"]:
+        yield "no worker was expected"
+    for name in set(sight["expected"]) - sight["workers"].keys():
+        yield f"after the drain {name} is not running"
     for name, seen in sight["workers"].items():
         for what, number in seen.items():
-            if number:
+            if math.isnan(number):
+                yield f"after the drain {name} publishes no {what}"
+            elif number:
                 yield f"after the drain {name} publishes {what} of {number:g}"
