@@ -2,13 +2,14 @@
 
 import argparse
 import asyncio
-import json
 import os
 import sys
 from contextlib import aclosing
 
 from events import dead_letter_arguments
 from events.log import Log
+from events.printing import Printer
+from events.telling import Desk
 from runtime.connections import open_log
 from runtime.errors import HeliographError
 from runtime.outages import is_outage
@@ -56,31 +57,24 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def carry_out(settings: Settings, arguments: argparse.Namespace) -> int:
-    """Run the command that was parsed; its lines as they come."""
-    failed = False
-    try:
-        async with open_log(settings) as client:
-            secret = settings.secret.reveal().encode()
-            log = Log(client, partitions=settings.partitions, secret=secret)
-            async with aclosing(arguments.run(log, arguments)) as lines:
-                async for line in lines:
-                    failed |= line.failed
-                    stream = sys.stderr if line.aside else sys.stdout
-                    print(printable(line.text), file=stream, flush=True)
-    except HeliographError as error:
-        complain(error.detail or error.code)
-        return 1
-    except Exception as error:
-        if isinstance(error, BrokenPipeError) or not is_outage(error):
-            raise
-        complain(f"The log does not answer as it should ({error}). What was told is done.")
-        return 1
-    return int(failed)
-
-
-def printable(text: str) -> str:
-    """Clients have a say in what is printed: nothing of it may speak to the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+    """Run the command that was parsed; what it tells is printed as it comes."""
+    with Printer(as_json=getattr(arguments, "json", False)) as printer:
+        try:
+            async with open_log(settings) as client:
+                secret = settings.secret.reveal().encode()
+                log = Log(client, partitions=settings.partitions, secret=secret)
+                async with aclosing(arguments.run(Desk(settings, log), arguments)) as told:
+                    async for each in told:
+                        printer.say(each)
+        except HeliographError as error:
+            complain(error.detail or error.code)
+            return 1
+        except Exception as error:
+            if isinstance(error, BrokenPipeError) or not is_outage(error):
+                raise
+            complain(f"The log does not answer as it should ({error}). What was told is done.")
+            return 1
+    return int(printer.failed)
 
 
 def complain(sentence: str) -> None:

@@ -7,11 +7,11 @@ import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from typing import NamedTuple
 
 from events.catalogue import EVENTS, tag_of
 from events.dead_letters import DEAD, DROPPED, SHELVES, Drop, Shelf, Standing, hides, type_of
 from events.log import Log
+from events.telling import Desk, Line
 from events.workbench import (
     Decided,
     Named,
@@ -35,19 +35,11 @@ go on minding its notice, which is kept as long as the letter is among the dropp
 and whatever is built from them do not. Rather mend the cause and retry: that can be done still."""
 
 
-class Line(NamedTuple):
-    """Something to print; `aside` goes to the error stream, `failed` makes the exit status 1."""
-
-    text: str
-    failed: bool = False
-    aside: bool = False
-
-
-async def list_letters(log: Log, arguments: argparse.Namespace) -> AsyncIterator[Line]:
+async def list_letters(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Line]:
     """A table, or a JSON object a line; payloads are not among it, for they may be personal."""
     rows: list[tuple[str, ...]] = []
     more = False
-    async for standing in select(log, _wanted(arguments)):
+    async for standing in select(desk.log, _wanted(arguments)):
         if arguments.limit and len(rows) == arguments.limit:
             more = True
             break
@@ -64,39 +56,39 @@ async def list_letters(log: Log, arguments: argparse.Namespace) -> AsyncIterator
         yield Line("More stand. `--limit 0` shows all.", aside=True)
 
 
-async def show_letters(log: Log, arguments: argparse.Namespace) -> AsyncIterator[Line]:
+async def show_letters(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Line]:
     """All that is known; the payload opened as far as its keys exist."""
     for each in arguments.named:
-        found = await find(log, each)
+        found = await find(desk.log, each)
         if not found:
             yield Line(f"{each.text} has no letter.", failed=True, aside=True)
         for _, standing in found:
-            full = await told_in_full(log, *standing)
+            full = await told_in_full(desk.log, *standing)
             if arguments.json:
                 yield Line(as_json(full))
             else:
                 yield Line("\n".join(page(full)))
 
 
-async def retry_letters(log: Log, arguments: argparse.Namespace) -> AsyncIterator[Line]:
+async def retry_letters(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Line]:
     """A line for each, once it is done."""
-    chosen, unknown = await _choose(log, arguments, SHELVES)
+    chosen, unknown = await _choose(desk.log, arguments, SHELVES)
     dry = arguments.dry_run
-    decided = _imagine(chosen, "would be retried") if dry else retry_each(log, chosen)
+    decided = _imagine(chosen, "would be retried") if dry else retry_each(desk.log, chosen)
     for each in unknown:
         yield Line(f"{each.text} has no letter to retry.", failed=True, aside=True)
     async for line in _lines(decided):
         yield line
 
 
-async def drop_letters(log: Log, arguments: argparse.Namespace) -> AsyncIterator[Line]:
+async def drop_letters(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Line]:
     """The same; and a warning where people would no longer see what was decided."""
-    chosen, unknown = await _choose(log, arguments, (DEAD,))
+    chosen, unknown = await _choose(desk.log, arguments, (DEAD,))
     if arguments.dry_run:
         decided = _imagine(chosen, "would be dropped")
     else:
         note = Drop(who=_operator(), why=arguments.why, dropped_ms=int(time.time() * 1000))
-        decided = drop_each(log, chosen, note)
+        decided = drop_each(desk.log, chosen, note)
     for each in unknown:
         yield Line(f"{each.text} has no letter to drop.", failed=True, aside=True)
     async for line in _lines(decided, warning=HIDES):
