@@ -163,6 +163,9 @@ def kills_that_were_felt(outcome):
                 without = outcome.probes.longest_without(kind, each.began, each.ended)
                 if without > MOST_KILLED_SECONDS:
                     yield f"{row} ({each.target}): no {kind} for {without:.1f} s"
+                failing = outcome.probes.longest_failing(kind, each.began, each.ended)
+                if failing > MOST_KILLED_SECONDS:
+                    yield f"{row} ({each.target}): {kind} kept failing for {failing:.1f} s"
 
 
 def parse():
