@@ -1,20 +1,17 @@
 """A history made by hand: raw entries in the streams of a log, as appends would have left them."""
 
-import asyncio
 import os
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
-
-from redis.asyncio import Redis
 
 from events import codec, sealing
 from events.accounts import AccountRegistered
 from events.catalogue import tag_of
-from events.entries import ACTOR, AFTER, CAUSE, PAYLOAD, REQUEST, SEALED, TIME, TYPE
+from events.entries import ACTOR, AFTER, CAUSE, PAYLOAD, REQUEST, SEALED, TIME, TYPE, Entry
 from events.envelope import Event
 from events.graph import FollowAccepted, FollowRequested
-from events.ids import EPOCH_MS, Position, make_id, position_of, shard_of, shard_of_username
+from events.ids import END, EPOCH_MS, START, Position, make_id, shard_of, shard_of_username
 from events.log import Log, stream_key
 from events.posts import PostPublished, PostSubmitted, RenderedPhoto, Rendition, StagedPhoto
 
@@ -130,7 +127,9 @@ class Streams:
     def __init__(self, log: Log) -> None:
         self._log = log
 
-    async def pages(self, topic, partition, *, after, until):
-        while page := await self._log.page(topic, partition, after, until, PIPELINE):
+    async def pages(
+        self, topic: str, partition: int, *, after: Position = START, until: Position | None = None
+    ) -> AsyncIterator[list[Entry]]:
+        while page := await self._log.page(topic, partition, after, until or END, PIPELINE):
             yield page
             after = Position.parse(page[-1][0])

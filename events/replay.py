@@ -16,10 +16,10 @@ from events.catalogue import BY_TAG, tag_of
 from events.delivering import Handler, Later, Outcome, Poison, attempt
 from events.entries import TYPE, Entry, Unreadable, open_entries
 from events.envelope import Delivery
-from events.ids import Address, Position
+from events.ids import START, Address, Position
 from events.log import Log
 from events.pacing import Pace
-from events.wanted import EVERYTHING, START, Roles, Stream, Wanted, streams_of, tags_of
+from events.wanted import EVERYTHING, Roles, Stream, Wanted, streams_of, tags_of
 from runtime.errors import HeliographError
 
 # Measured by bench/replay.py: from a thousand on, a batch costs what its events cost.
@@ -102,6 +102,7 @@ class Replay:
         self.at: dict[Stream, Position] = {}
         self.waiting: dict[str, list[Delivery[Any]]] = {role: [] for role in roles}
         self.tally = Tally()
+        self._begun: dict[Stream, Position] = {}
         self._pace = Pace(rate)
         self._batch = min(batch, max(1, int(rate))) if rate else batch
         self._at_once = at_once
@@ -127,6 +128,16 @@ class Replay:
                 with suppress(BaseException):
                     await work
 
+    def expected(self, heads: Mapping[Stream, Position]) -> int:
+        """How many events there will have been, if the rest comes as the part that is read did."""
+        shares = [
+            (self.at[each].ms - begun.ms) / (heads[each].ms - begun.ms)
+            for each, begun in self._begun.items()
+            if heads[each].ms > begun.ms
+        ]
+        streams = sum(heads[each] > START for each in self.streams)
+        return int(self.tally.read * streams / share) if (share := sum(shares)) else 0
+
     @property
     def without_effect(self) -> int:
         """How many wait in vain, or were given up."""
@@ -142,12 +153,20 @@ class Replay:
                     tasks.create_task(self._fold_stream(stream, heads[stream], turns), name=name)
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
-        if self.waiting[role]:
-            again, self.waiting[role] = self.waiting[role], []
+        await self._try_again(role, mine)
+
+    async def _try_again(self, role: str, streams: Sequence[Stream]) -> None:
+        again, self.waiting[role] = self.waiting[role], []
+        if not again:
+            return
+        try:
             for start in range(0, len(again), self._batch):
                 await self._deliver(role, again[start : start + self._batch])
-            for stream in mine:
-                await self._keep(stream)
+        except BaseException:
+            self.waiting[role] = again
+            raise
+        for stream in streams:
+            await self._keep(stream)
 
     async def _fold_stream(self, stream: Stream, head: Position, turns: asyncio.Semaphore) -> None:
         async with turns:
@@ -158,6 +177,7 @@ class Replay:
                 stream.topic, stream.partition, after=self.at[stream], until=until
             )
             async for run in runs(pages, self._batch):
+                self._begun.setdefault(stream, Position.parse(run[0][0]))
                 await self._pace.take(len(run))
                 await self._fold(stream, run)
                 self.at[stream] = Position.parse(run[-1][0])
@@ -210,14 +230,17 @@ class Replay:
         if self.strict:
             raise Stopped("replay-stopped", f"{fault.address} ({fault.tag}): {fault.reason}")
 
-    async def _keep(self, stream: Stream) -> None:
-        """Not past what still waits: who goes on from here meets it again."""
+    def reached(self, stream: Stream) -> Position:
+        """Up to where the target holds everything: not past what still waits."""
         waiting = [
             Position.parse(each.after)
             for each in self.waiting[stream.role]
             if (each.topic, each.partition) == stream[1:]
         ]
-        await self.checkpoints.keep(stream, min([self.at[stream], *waiting]))
+        return min([self.at[stream], *waiting])
+
+    async def _keep(self, stream: Stream) -> None:
+        await self.checkpoints.keep(stream, self.reached(stream))
 
 
 async def runs(pages: AsyncIterator[list[Entry]], size: int) -> AsyncIterator[list[Entry]]:

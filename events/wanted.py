@@ -8,13 +8,12 @@ from events.catalogue import tag_of
 from events.delivering import Handler
 from events.entries import TYPE, Entry, actor_of
 from events.envelope import Event
-from events.ids import SEQUENCES, Position
+from events.history import head_of
+from events.ids import SEQUENCES, START, Position
 from events.log import Log
 
 Roles = Mapping[str, Mapping[type[Event], Handler]]
 """In the order of their barriers; what each does with its events, in the order within a batch."""
-
-START = Position(0, 0)
 
 
 class Stream(NamedTuple):
@@ -88,10 +87,3 @@ async def heads_of(log: Log, streams: Iterable[Stream]) -> dict[Stream, Position
     for stream in reversed(list(streams)):
         found[stream] = await head_of(log, stream.topic, stream.partition)
     return found
-
-
-async def head_of(log: Log, topic: str, partition: int) -> Position:
-    """The position of the last entry that was appended to a topic, wherever that is by now."""
-    head = f"head:{{{partition}}}"
-    position = await log.ask(lambda: log.client.hget(head, topic))
-    return Position.parse(position) if position else START
