@@ -1,4 +1,4 @@
-"""What a worker process does beside its readers: publish lag, trim, retire consumers, sweep.
+"""What a worker process does beside its readers: lag, trimming, consumers, sweeps, swaps to finish.
 
 Any process may do any of it at any time; doing it twice changes nothing.
 """
@@ -20,6 +20,7 @@ from runtime.loglines import log as log_line
 from runtime.outages import is_outage
 from workers.site import Darkroom, Site
 from workers.subscriptions import SUBSCRIPTIONS, topics_of
+from workers.swapping import finish
 
 ROUND_SECONDS = 10.0
 SWEEP_SECONDS = 600.0
@@ -42,7 +43,9 @@ async def keep_house(
             await trim_applied(site.log, FanoutChunk.TOPIC, workers_of(FanoutChunk.TOPIC))
             if retired := await retire_consumers(site.log, role, roles[role], silent_seconds):
                 log_line().info("consumers.retired", role=role, consumers=retired)
-            if isinstance(site, Darkroom) and time.monotonic() >= sweep_at:
+            if isinstance(site, Site):
+                await finish(site.log, site.database)
+            elif time.monotonic() >= sweep_at:
                 sweep_at = time.monotonic() + SWEEP_SECONDS
                 await sweep(site, role)
         except Exception as error:

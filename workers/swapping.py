@@ -62,6 +62,7 @@ async def finish(log: Log, db: Any) -> int:
 
     Whoever swapped may have died before it. Twice does no harm.
     """
+    # A question to the log; to the database only in the rare case that there is something to do.
     intent = await set_back.written_down(log, INTENT)
     if intent is None or intent.target != await identity_of(db, LIVE):
         return 0

@@ -3,30 +3,10 @@
 import asyncio
 
 import asyncpg
-import pytest
 
 from runtime.schema import bring_up
+from tests.rebuilds.rebuilt import at_work, projecting, rebuild, rows_of, schemas_of
 from tests.runtime.test_schema import catalogue, scratch
-from tests.workers.rebuilt import Members, at_work, projecting, rebuild, rows_of, schemas_of
-from workers.process import log_of
-
-
-@pytest.fixture
-async def settings(settings, engines):
-    """Two partitions tell it as well as eight. Afterwards there is no schema but the site's own."""
-    yield settings.replace(partitions=2)
-    connection = await asyncpg.connect(engines.database_url)
-    try:
-        for schema in await schemas_of(settings):
-            if schema != "heliograph":
-                await connection.execute(f"DROP SCHEMA {schema} CASCADE")
-    finally:
-        await connection.close()
-
-
-@pytest.fixture
-async def members(settings, log_client, archive):
-    return Members(log_of(settings, log_client))
 
 
 async def test_rebuilt_tables_hold_what_they_held(settings, log_client, members):
@@ -102,12 +82,14 @@ async def test_commands_flow_during_a_rebuild(settings, log_client, members):
     async with projecting(settings) as workers:
         await members.act(300)
         async with at_work(workers):
-            going_on = asyncio.create_task(members.act(600))
+            enough = asyncio.Event()
+            acting = asyncio.create_task(members.act_until(enough))
             for number in range(3):
-                await members.sign_up()
+                done_before = members.actions
                 await rebuild(settings, log_client, schema=f"heliograph_n{number}")
-            assert not going_on.done() or going_on.result() is None
-            await going_on
+                assert members.actions > done_before
+            enough.set()
+            await acting
         await workers.drain(50)
         live = await rows_of(settings)
 

@@ -25,7 +25,7 @@ class Members:
     def __init__(self, log, seed=0):
         self.log, self.chance = log, random.Random(seed)
         self.ids, self.posts, self.wishes = [], [], []
-        self.followed = set()
+        self.actions = 0
 
     async def act(self, times):
         for _ in range(times):
@@ -42,6 +42,11 @@ class Members:
                 (2, 2, 4, 2, 8, 2, 1),
             )[0]
             await (doing() if len(self.ids) > 2 else self.sign_up())
+            self.actions += 1
+
+    async def act_until(self, enough):
+        while not enough.is_set():
+            await self.act(1)
 
     async def sign_up(self):
         name = f"member{len(self.ids)}"
@@ -78,7 +83,6 @@ class Members:
     async def follow(self):
         one, other = self.chance.sample(self.ids, 2)
         wish = await self.log.append(FollowRequested(followee_id=other), actor=one)
-        self.followed.add((one, other))
         if self.chance.random() < 0.2:  # as an owner may, of a wish that waits
             event = FollowAccepted(follower_id=one, wish_version=wish.id)
             await self.log.append(event, actor=other)
