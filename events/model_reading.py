@@ -1,35 +1,27 @@
 """Reads history into a model, and later what came after: every topic, partition by partition."""
 
 from collections.abc import AsyncIterator
-from typing import Any, Protocol
+from typing import Any
 
 from redis.exceptions import ResponseError
 
 from events.catalogue import TOPICS
-from events.entries import Entry, Unreadable, open_entries
+from events.entries import Unreadable, open_entries
 from events.envelope import Delivery
-from events.ids import Address, Position
+from events.history import History
+from events.ids import START, Address, Position
 from events.log import Log, stream_key
 from events.model import Model
 from events.work import FanoutChunk
 
-START = Position(0, 0)
 READ = tuple(sorted(TOPICS - {FanoutChunk.TOPIC}))
 """Work is no fact: nothing follows from it that does not follow from what caused it."""
-
-
-class Pages(Protocol):
-    """Archive, then stream, as one sequence: `events.history.History`."""
-
-    def pages(
-        self, topic: str, partition: int, *, after: Position = ..., until: Position | None = ...
-    ) -> AsyncIterator[list[Entry]]: ...
 
 
 class Reading:
     """A model, and how far it has read."""
 
-    def __init__(self, log: Log, history: Pages, model: Model) -> None:
+    def __init__(self, log: Log, history: History, model: Model) -> None:
         self.log, self.history, self.model = log, history, model
         self.heads = {
             (topic, partition): START for topic in READ for partition in range(log.partitions)

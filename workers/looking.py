@@ -5,12 +5,13 @@ from typing import Any, NamedTuple, Protocol
 
 from redis.asyncio import Redis
 
+from events.history import History
 from events.ids import shard_of
 from events.log import Log
 from events.model import Model
 from events.model_decided import FEEDS, decided_by
 from events.model_feeds import Due, Wrong
-from events.model_reading import Pages, Reading
+from events.model_reading import Reading
 from events.model_rows import rows_of
 from stores.differences import Difference, differences, lay_out
 from stores.digests import LAID_OUT, NOTHING, TABLES, digests_of, total
@@ -29,7 +30,7 @@ class Ground(NamedTuple):
     """What verifying works with."""
 
     log: Log
-    history: Pages
+    history: History
     connection: Any
     """A session of the database that is nobody else's: a model's rows are laid out in it."""
     cache: Redis
