@@ -10,11 +10,11 @@ from stores import profiles
 from stores.database import transaction
 from stores.folding import fold
 from stores.profiles import NewAccount
-from workers.site import Site
+from workers.site import Folding
 
 
 async def open_accounts(
-    site: Site, batch: Sequence[Delivery[AccountRegistered]]
+    site: Folding, batch: Sequence[Delivery[AccountRegistered]]
 ) -> Collection[Delivery[AccountRegistered]]:
     """Write each account's row, and copy its wrapped key; an erased account has none left."""
     registrations = fold(batch, key=lambda each: each.id)
@@ -32,7 +32,7 @@ def _row_of(registration: Delivery[AccountRegistered]) -> NewAccount:
 
 
 async def edit_profiles(
-    site: Site, batch: Sequence[Delivery[ProfileEdited]]
+    site: Folding, batch: Sequence[Delivery[ProfileEdited]]
 ) -> Collection[Delivery[ProfileEdited]]:
     """Set the registers each event names, each by the highest event that names it."""
     async with transaction(site.database) as db:
@@ -73,7 +73,7 @@ def _winners(
 
 
 async def change_passwords(
-    site: Site, batch: Sequence[Delivery[PasswordChanged]]
+    site: Folding, batch: Sequence[Delivery[PasswordChanged]]
 ) -> Collection[Delivery[PasswordChanged]]:
     """Keep the hash of the latest password."""
     async with transaction(site.database) as db:

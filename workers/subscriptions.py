@@ -8,7 +8,13 @@ from events.posts import PostDeleted, PostPublished, PostRejected, PostSubmitted
 from events.work import FanoutChunk
 from workers.accounts import change_passwords, edit_profiles, open_accounts
 from workers.fanout import backfill, hide_author, plan_fanout, push_chunk
-from workers.graph import open_doors, record_verdicts, record_wishes, record_withdrawals
+from workers.graph import (
+    open_doors,
+    record_verdicts,
+    record_wishes,
+    record_withdrawals,
+    write_wishes,
+)
 from workers.posts import delete_posts, publish_posts, reject_posts, submit_posts
 from workers.renditions import render
 
@@ -40,6 +46,18 @@ SUBSCRIPTIONS: dict[str, dict[type[Event], Handler]] = {
         FanoutChunk: push_chunk,
     },
 }
+
+REPLAYED: dict[str, dict[type[Event], Handler]] = {
+    "accounts": SUBSCRIPTIONS["accounts"],
+    "posts": SUBSCRIPTIONS["posts"],
+    "graph": {
+        FollowRequested: write_wishes,
+        FollowAccepted: record_verdicts,
+        Unfollowed: record_withdrawals,
+    },
+}
+"""The roles whose tables a replay makes again, each to its end before the next begins: a row waits
+for its accounts. Without what announces or decides: what was decided stands in the log."""
 
 EFFECTS = frozenset({"renditions"})
 """Roles that touch the world outside; every other is a projection, which a replay may run."""
