@@ -122,7 +122,7 @@ async def test_no_hash_of_a_password_is_printed(log, ada, run, bury_entry):
     ],
 )
 async def test_whatever_stands_in_a_letter_is_shown(entry, log_client, run, bury_entry):
-    """Of a type that is not known here, or of broken bytes: as text or as base64."""
+    """Of a type that is not known here, or of broken bytes: as text or as hexadecimal digits."""
     entry_id = "1700000000000-0"
     await log_client.xadd(stream_key("posts", 3), entry, id=entry_id)
     what = await bury_entry("posts", 3, entry_id)
