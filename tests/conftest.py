@@ -13,6 +13,8 @@ from runtime.connections import open_cache, open_database, open_log
 from runtime.engines.start import start_engines
 from runtime.schema import bring_up
 from runtime.settings import load
+from stores.archive import ROOT, Archive
+from stores.objects import Objects
 
 # Tests do in seconds what people do in days; those of limits set their own.
 UNLIMITED = {
@@ -120,3 +122,16 @@ async def reader_database(settings, clean_site):
     """The pool that gateways have: it can only read."""
     async with await open_database(settings, reader=True) as pool:
         yield pool
+
+
+@pytest.fixture
+async def objects(settings):
+    async with Objects(settings.objects_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def archive(objects):
+    """An archive that is empty: unlike photos, what it holds is named for no content."""
+    await objects.delete([each.key async for each in objects.list(ROOT)])
+    return Archive(objects)
