@@ -8,7 +8,7 @@ import sys
 from contextlib import aclosing
 from pathlib import Path
 
-from events import dead_letter_arguments
+from events import dead_letter_arguments, tail_command
 from events.log import Log
 from events.printing import Printer
 from events.telling import Desk
@@ -17,8 +17,9 @@ from runtime.errors import HeliographError
 from runtime.outages import is_outage
 from runtime.settings import Settings, SettingsError, load
 from runtime.site_record import OtherSite, hold_to_site
+from workers import showing
 
-GROUPS = (dead_letter_arguments,)
+GROUPS = (tail_command, showing, dead_letter_arguments)
 """Each declares its commands under a name of its own, and what runs them."""
 
 INTERRUPTED, TERMINATED, UNREAD = (128 + each for each in (signal.SIGINT, signal.SIGTERM, 13))

@@ -103,9 +103,7 @@ async def _recorded(past: Past, event: Legible) -> list[Legible]:
     delivery = await delivery_of(past, event.address)
     if delivery is None:
         return []
-    found = [
-        await _at(past, each.address) for each in await announcements_of(past.log, delivery)
-    ]
+    found = [await _at(past, each.address) for each in await announcements_of(past.log, delivery)]
     return [each for each in found if each]
 
 
@@ -119,7 +117,9 @@ async def delivery_of(past: Past, address: Address) -> Delivery[Any] | None:
 
 
 async def read_found(past: Past, found: Found) -> Legible:
-    [read] = await read_entries(past.log, found.address.topic, found.address.partition, [found.entry])
+    [read] = await read_entries(
+        past.log, found.address.topic, found.address.partition, [found.entry]
+    )
     return read
 
 

@@ -1,4 +1,4 @@
-"""Single events and what came after them, wherever they stand by now: in a stream or the archive."""
+"""Single events and what came after them, wherever they stand by now: stream or archive."""
 
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -25,7 +25,7 @@ class Found(NamedTuple):
 
 
 class Past:
-    """Over a log and its archive. No chain is followed: `history.py` is for whoever must be sure."""
+    """Over a log and its archive. Follows no chain: `history.py` is for whoever must be sure."""
 
     def __init__(self, log: Log, archive: Segments) -> None:
         self.log = log

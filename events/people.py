@@ -2,9 +2,10 @@
 
 from events.accounts import AccountRegistered
 from events.entries import PAYLOAD
-from events.ids import MAX_ID, position_of, shard_of
+from events.ids import MAX_ID, Address, position_of, shard_of
 from events.legible import half
-from events.log import Log, stream_key
+from events.log import Log
+from events.past import Past, position_before
 from runtime.errors import NotFound
 
 MOST_REMEMBERED = 10_000
@@ -13,8 +14,9 @@ MOST_REMEMBERED = 10_000
 class People:
     """Remembers the names it has looked up: an account keeps its name for life."""
 
-    def __init__(self, log: Log) -> None:
-        self._log = log
+    def __init__(self, log: Log, past: Past | None = None) -> None:
+        """With `past`, also names whose registration only the archive still has."""
+        self._log, self._past = log, past
         self._names: dict[int, str] = {}
 
     async def find(self, text: str) -> int:
@@ -47,9 +49,11 @@ class People:
 
     async def _look_up(self, account_id: int) -> str:
         partition = shard_of(account_id) % self._log.partitions
-        stream = stream_key(AccountRegistered.TOPIC, partition)
-        at = position_of(account_id)
-        entries = await self._log.ask(lambda: self._log.client.xrange(stream, str(at), str(at)))
-        if not entries:
-            return ""
-        return str(half(entries[0][1].get(PAYLOAD, b"")).get("username", ""))
+        topic, position = AccountRegistered.TOPIC, position_of(account_id)
+        if self._past:
+            found = await self._past.at(Address(topic, partition, position))
+            entries = [found.entry] if found else []
+        else:
+            entries = await self._log.page(topic, partition, position_before(position), position, 1)
+        payload = half(entries[0][1].get(PAYLOAD, b"")) if entries else {}
+        return str(payload.get("username", ""))

@@ -68,7 +68,9 @@ def refuse_impossible(log: Log, wanted: Sought) -> None:
         detail = f"There is no topic {wanted.topic!r}; there are {', '.join(sorted(TOPICS))}."
         raise NotFound("no-such-topic", detail)
     if wanted.partition is not None and wanted.partition >= log.partitions:
-        detail = f"This site has {log.partitions} partitions, from 0 on: none is {wanted.partition}."
+        detail = (
+            f"This site has {log.partitions} partitions, from 0 on: none is {wanted.partition}."
+        )
         raise NotFound("no-such-partition", detail)
 
 
