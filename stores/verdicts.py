@@ -1,4 +1,4 @@
-"""What the last full verification found, kept in the log: whoever made it, every process can tell."""
+"""What the last full verification found, kept in the log for every process to tell."""
 
 import msgspec
 

@@ -1,10 +1,12 @@
 """Every feed window as it stands, read without prolonging its life; feeds.py writes them."""
 
 from collections.abc import AsyncIterator, Sequence
+from hashlib import blake2b
 from typing import NamedTuple
 
 from redis.asyncio import Redis
 
+from stores.digests import Digest
 from stores.epochs import Epochs, Generations
 from stores.feed_keys import Names, both_keys, names_of
 from stores.feeds import Place
@@ -50,6 +52,18 @@ async def windows_of(cache: Redis, names: Names, viewer_ids: Sequence[int]) -> l
     found = zip(viewer_ids, replies[::2], replies[1::2], strict=True)
     read = [_window(viewer_id, members, hidden) for viewer_id, members, hidden in found]
     return [each for each in read if each is not None]
+
+
+async def digest_of(cache: Redis, names: Names) -> Digest:
+    """Of every entry of every window, in whatever order they are read."""
+    rows, hashes = 0, 0
+    async for page in windows(cache, names):
+        for viewer_id, _, entries, _ in page:
+            for ms, post_id in entries:
+                rows += 1
+                entry = b"%d %d %d" % (viewer_id, ms, post_id)
+                hashes += int.from_bytes(blake2b(entry, digest_size=8).digest())
+    return Digest(rows, hashes)
 
 
 def _window(
