@@ -99,7 +99,7 @@ NOTHING = Digest(0, 0)
 def schema_of(name: str) -> str:
     """The schema of a shadow by its short name; what is no name of one is refused."""
     schema = name if name == LIVE or name.startswith(f"{LIVE}_") else f"{LIVE}_{name}"
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", schema):
+    if not re.fullmatch(rf"{LIVE}(_[a-z0-9_]{{1,52}})?", schema):  # 63 letters in all
         raise Invalid("no-schema", f"{name!r} cannot be the name of a schema.")
     return schema
 

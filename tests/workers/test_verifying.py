@@ -1,25 +1,18 @@
 import asyncpg
 import pytest
 
-from events.accounts import ProfileEdited
 from events.graph import FollowAccepted, Unfollowed
 from events.history import History
 from events.log import stream_key
-from events.posts import PostDeleted, PostPublished, PostRejected, PostSubmitted
+from events.posts import PostPublished
 from stores import edges, feeds, profiles, publications
 from tests.workers.histories import (
-    accepted,
     deliver,
-    happened,
     new_site,
     open_windows,
-    registered,
-    rendered,
     settle,
-    staged,
-    wished,
-    withdrawn,
 )
+from tests.workers.one_history import ADA, BOB, CYD, HISTORY
 from tests.workers.planting import plant, verdict_on
 from tests.workers.recording import record
 from workers import graph
@@ -28,44 +21,6 @@ from workers.looking import PROJECTIONS, Ground
 from workers.subscriptions import REPLAYED, SUBSCRIPTIONS
 
 FORWARDS, BACKWARDS = False, True
-ADA, BOB, CYD = (registered(name, at, password_hash="-") for at, name in enumerate("abc", 1))
-FIRST, SECOND = (
-    happened(PostSubmitted(photos=(staged(),), caption="One"), ADA.actor, 20),
-    happened(PostSubmitted(photos=(staged(), staged("b")), alts=("x",)), ADA.actor, 21),
-)
-THIRD = happened(PostSubmitted(photos=(staged(),)), CYD.actor, 22)
-FOURTH = happened(PostSubmitted(photos=(staged(),)), ADA.actor, 23)
-AGAIN = wished(BOB.actor, ADA.actor, 34)
-FOLLOW = wished(BOB.actor, ADA.actor, 30)
-OTHER = wished(BOB.actor, CYD.actor, 31)
-HISTORY = [
-    ADA,
-    BOB,
-    CYD,
-    happened(ProfileEdited(private=True), CYD.actor, 10),
-    happened(ProfileEdited(bio="Before"), CYD.actor, 11),
-    happened(ProfileEdited(bio="After"), CYD.actor, 12),
-    FIRST,
-    SECOND,
-    THIRD,
-    FOURTH,
-    FOLLOW,
-    OTHER,
-    accepted(OTHER, 32),
-    withdrawn(BOB.actor, ADA.actor, 33),
-    AGAIN,
-    # Two workers announced them in the wrong order.
-    accepted(AGAIN, 35),
-    accepted(FOLLOW, 36),
-    happened(PostPublished(post_id=FIRST.id, photos=(rendered(),)), ADA.actor, 40),
-    happened(PostPublished(post_id=SECOND.id, photos=(rendered(), rendered("b"))), ADA.actor, 41),
-    happened(PostPublished(post_id=THIRD.id, photos=(rendered(),)), CYD.actor, 42),
-    happened(PostPublished(post_id=FIRST.id, photos=(rendered("b"),)), ADA.actor, 43),
-    happened(PostRejected(post_id=FIRST.id, code="late", detail="Too late."), ADA.actor, 44),
-    happened(PostPublished(post_id=FOURTH.id, photos=(rendered(),)), ADA.actor, 45),
-    happened(PostDeleted(post_id=SECOND.id), ADA.actor, 50),
-    withdrawn(BOB.actor, CYD.actor, 51),
-]
 
 # The function, the phrase of it that is wrong, and what that breaks, told in which order.
 FAULTS = {
