@@ -1,0 +1,139 @@
+"""The model's state as the rows that tables must hold, in the order of their columns."""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from events.ids import shard_of
+from events.model import Model
+from events.model_things import PUBLISHED, Thing, account_of, edge_of, post_of
+
+Row = tuple[Any, ...]
+
+_photos = msgspec.json.Decoder(list[dict[str, Any]])
+
+
+class Tally(NamedTuple):
+    """The counters, counted: of each account its published posts, followers and followees."""
+
+    posts: Counter[int]
+    followers: Counter[int]
+    following: Counter[int]
+
+
+def tally_of(model: Model) -> Tally:
+    tally = Tally(Counter(), Counter(), Counter())
+    for _, post in posts_of(model):
+        tally.posts[post["author_id"].value] += post["state"].value == PUBLISHED
+    for (follower_id, followee_id), edge in edges_of(model):
+        if edge["holds"].value:
+            tally.followers[followee_id] += 1
+            tally.following[follower_id] += 1
+    return tally
+
+
+def posts_of(model: Model) -> Iterator[tuple[int, Thing]]:
+    """Those whose author is here: a row has its account's beside it."""
+    for post_id, facts in model.posts.items():
+        post = post_of(facts)
+        if post and is_here(model, post["author_id"].value):
+            yield post_id, post
+
+
+def edges_of(model: Model) -> Iterator[tuple[tuple[int, int], Thing]]:
+    """Those both of whose ends are here."""
+    for edge, facts in model.edges.items():
+        if is_here(model, edge[0]) and is_here(model, edge[1]):
+            yield edge, edge_of(facts)
+
+
+def is_here(model: Model, account_id: int) -> bool:
+    return any(what == "username" for _, what, _ in model.accounts.get(account_id, ()))
+
+
+def rows_of(
+    model: Model, table: str, *, owners: Collection[int] | None = None, shards: Collection[int] = ()
+) -> Iterator[Row]:
+    """A table's rows; only those of these owners, and only of these shards, if any are named.
+
+    An owner is what stands first in the key after the shard.
+    """
+    for row in _TABLES[table](model):
+        if (owners is None or row[1] in owners) and (not shards or row[0] in shards):
+            yield row
+
+
+def _accounts(model: Model) -> Iterator[Row]:
+    tally = tally_of(model)
+    for account_id, facts in model.accounts.items():
+        thing = account_of(facts)
+        if thing and "password_hash" in thing:  # not so of those who are not kept
+            yield account_row(account_id, thing, tally)
+
+
+def account_row(account_id: int, thing: Thing, tally: Tally) -> Row:
+    registers = (thing[each] for each in ("display_name", "bio", "private", "password_hash"))
+    return (
+        shard_of(account_id),
+        account_id,
+        thing["username"].value,
+        *(part for register in registers for part in register),
+        tally.posts[account_id],
+        tally.followers[account_id],
+        tally.following[account_id],
+    )
+
+
+def _posts(model: Model) -> Iterator[Row]:
+    for post_id, thing in posts_of(model):
+        place = thing["place"].value
+        yield (
+            shard_of(post_id),
+            post_id,
+            thing["author_id"].value,
+            thing["state"].value,
+            *thing["caption"],
+            *thing["alts"],
+            place.latitude if place else None,
+            place.longitude if place else None,
+            thing["published_ms"].value,
+            thing["photos"].event,
+            thing["photos"].value.decode(),
+            *thing["problem"].value,
+            thing["problem"].event,
+            thing["deleted_ms"].value,
+        )
+
+
+def _photo_references(model: Model) -> Iterator[Row]:
+    for post_id, thing in posts_of(model):
+        if thing["state"].value == PUBLISHED:
+            for sha256 in {each["sha256"] for each in _photos.decode(thing["photos"].value)}:
+                yield shard_of(post_id), post_id, bytes.fromhex(sha256)
+
+
+def _following(model: Model) -> Iterator[Row]:
+    for (follower_id, followee_id), thing in edges_of(model):
+        yield shard_of(follower_id), follower_id, followee_id, *_registers(thing)
+
+
+def _followers(model: Model) -> Iterator[Row]:
+    for (follower_id, followee_id), thing in edges_of(model):
+        yield shard_of(followee_id), followee_id, follower_id, *_registers(thing)
+
+
+def _registers(thing: Thing) -> Row:
+    answered, version, yes = thing["verdict"].value
+    wish, withdrawn = thing["wish"], thing["withdrawn"].event
+    return wish.value, wish.event, withdrawn, yes, answered, version, thing["holds"].value
+
+
+_TABLES: Mapping[str, Any] = {
+    "accounts": _accounts,
+    "posts": _posts,
+    "photo_references": _photo_references,
+    "following": _following,
+    "followers": _followers,
+}
