@@ -6,19 +6,19 @@ broken off goes on from its last checkpoint.
 """
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from events.catalogue import BY_TAG, tag_of
 from events.delivering import Handler, Later, Outcome, Poison, attempt
 from events.entries import TYPE, Entry, Unreadable, open_entries
 from events.envelope import Delivery
-from events.ids import START, Address, Position
+from events.ids import START, Position
 from events.log import Log
 from events.pacing import Pace
+from events.tally import Fault, Tally
 from events.wanted import EVERYTHING, Roles, Stream, Wanted, streams_of, tags_of
 from runtime.errors import HeliographError
 
@@ -26,7 +26,6 @@ from runtime.errors import HeliographError
 BATCH = 2_000
 AT_ONCE = 4
 MOST_WAITING = 5_000
-MOST_TOLD = 100
 TELL_SECONDS = 0.2
 
 KNOWN = frozenset(tag.encode() for tag in BY_TAG)
@@ -48,35 +47,8 @@ class Checkpoints(Protocol):
     async def keep(self, stream: Stream, position: Position) -> None: ...
 
 
-class Fault(NamedTuple):
-    """What could not be folded; the rest went on."""
-
-    stream: Stream
-    position: Position
-    tag: str
-    reason: str
-
-    @property
-    def address(self) -> str:
-        return str(Address(self.stream.topic, self.stream.partition, self.position))
-
-
 class Stopped(HeliographError):
     """A replay that was to stop at its first fault met it."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a replay has done so far."""
-
-    read: int = 0
-    folded: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By role and type."""
-    faulty: int = 0
-    faults: list[Fault] = field(default_factory=list)
-    """The first of them."""
-    given_up: int = 0
-    """Without effect: what they depend on is not there. More of the kind may still be waiting."""
 
 
 class Replay:
@@ -224,9 +196,7 @@ class Replay:
                     self.tally.folded[role, tag] += 1
 
     def _fault(self, fault: Fault) -> None:
-        self.tally.faulty += 1
-        if len(self.tally.faults) < MOST_TOLD:
-            self.tally.faults.append(fault)
+        self.tally.add(fault)
         if self.strict:
             raise Stopped("replay-stopped", f"{fault.address} ({fault.tag}): {fault.reason}")
 

@@ -60,11 +60,14 @@ async def shadow_version(connection: asyncpg.Connection, schema: str) -> int | N
     return int(await connection.fetchval(f"SELECT version FROM {schema}.schema_version"))  # noqa: S608 - a name that was checked
 
 
-async def drop_shadow(connection: asyncpg.Connection, schema: str) -> None:
-    """Remove a shadow, or a schema that was swapped away; never the site's own."""
+async def drop_shadow(connection: asyncpg.Connection, schema: str) -> bool:
+    """Remove a shadow, or a schema that was swapped away, never the site's own; was there one."""
     if schema == LIVE:
         raise Conflict("schema-is-live", f"{schema} is what the site works with.")
-    await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+    if await connection.fetchval("SELECT to_regnamespace($1)", schema) is None:
+        return False
+    await connection.execute(f"DROP SCHEMA {schema} CASCADE")
+    return True
 
 
 async def tables_of(connection: asyncpg.Connection, schema: str) -> list[str]:

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from events.log import Log
-from events.replay import Fault, Replay
+from events.replay import Replay
+from events.tally import Fault
 from events.telling import Line, Progress, Table, Told
 from events.undone import undone
 from events.wanted import heads_of
@@ -17,18 +18,24 @@ from runtime.errors import Conflict
 from runtime.settings import Settings
 from runtime.shadow import finish_shadow
 from stores.epochs import Generations
+from workers.excuses import Heads
+from workers.ground import open_ground
 from workers.shadowing import Shadow, open_shadow
-from workers.swapping import swap
+from workers.swapping import catch_up, swap
+from workers.verify_commands import tell as tell_verdict
+from workers.verifying import verify
 
 # Then the last step, in which handlers wait, is short.
 NEAR_SECONDS = 1.0
 MOST_ROUNDS = 1_000
+MOST_SHOWN = 20
 
 
 class Rebuilding(NamedTuple):
     """What is wanted of a rebuild."""
 
     schema: str
+    verify: bool = True
     swap: bool = True
     raise_feeds: bool = True
     """Else somebody is about to build them, and raises their generation then."""
@@ -58,6 +65,9 @@ async def rebuild_metadata(settings: Settings, log: Log, wanted: Rebuilding) -> 
             yield told
         if not wanted.despite_faults:
             await refuse_faults(shadow)
+        if wanted.verify:
+            async for told in hold_to_model(settings, shadow):
+                yield told
         if not wanted.swap:
             yield Line(
                 f"{shadow.schema} holds everything up to a moment ago. Swap it in with the same "
@@ -116,6 +126,28 @@ async def refuse_faults(shadow: Shadow) -> None:
             f"{unknown} events could not be folded that the site has: {shadow.schema} is not "
             "swapped in. Mend the cause and drop it; or say --despite-faults.",
         )
+
+
+async def hold_to_model(settings: Settings, shadow: Shadow) -> AsyncIterator[Told]:
+    """Hold the shadow to what all events add up to, worked out another way."""
+
+    async def behind(_: Heads) -> bool:
+        await catch_up(shadow.replay)
+        return False
+
+    async with open_ground(settings, shadow.replay.log) as ground:
+        async for each in verify(ground, live=shadow.schema, behind=behind):
+            if isinstance(each, Progress):
+                yield each
+            else:
+                for told in tell_verdict(each, "the model", MOST_SHOWN):
+                    yield told
+                if each.drifted:
+                    raise Conflict(
+                        "rebuild-differs",
+                        f"{shadow.schema} is not what its events add up to: a handler is wrong, or "
+                        "the model. It is not swapped in.",
+                    )
 
 
 async def is_buried(log: Log, fault: Fault) -> bool:

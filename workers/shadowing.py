@@ -18,6 +18,7 @@ from runtime.shadow import make_shadow
 from stores.archive import Archive
 from stores.checkpoints import Checkpoints, NoCheckpoints
 from stores.objects import Objects
+from workers.holding import holding
 from workers.site import KeysAlone, Replaying
 from workers.subscriptions import REPLAYED
 
@@ -47,6 +48,7 @@ async def open_shadow(
     """Make the shadow, or find what an earlier run made of it. Of the live schema: as it is."""
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(alone(settings, schema))
+        await stack.enter_async_context(holding(log, f"replay into {schema}"))
         history = await stack.enter_async_context(open_history(settings, log))
         is_new = schema != LIVE and await make_shadow(connection, schema)
         pool = await open_database(settings, schema=schema, connections=CONNECTIONS)

@@ -48,7 +48,7 @@ async def swap(
             old_schema, held_seconds = await _rename(connection, replay, schema, generation)
         except (asyncpg.LockNotAvailableError, TimeoutError):
             await asyncio.sleep(PAUSE_SECONDS)
-            await _catch_up(replay)
+            await catch_up(replay)
         else:
             moved = await finish(replay.log, connection)
             return Swapped(old_schema, held_seconds, moved)
@@ -88,7 +88,7 @@ async def _rename(
         await connection.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", SWAPPING, LIVE)
         began = time.monotonic()
         async with asyncio.timeout(FOLD_SECONDS):
-            await _catch_up(replay)
+            await catch_up(replay)
         target = await identity_of(connection, schema)
         assert target is not None  # noqa: S101 - the replay has just written into it
         intent = set_back.intent_of(target, reached_by(replay), generation=generation)
@@ -103,6 +103,7 @@ def reached_by(replay: Replay) -> Mapping[Stream, Position]:
     return {stream: replay.reached(stream) for stream in replay.streams}
 
 
-async def _catch_up(replay: Replay) -> None:
+async def catch_up(replay: Replay) -> None:
+    """Fold what there is now."""
     async for _ in replay.run(await heads_of(replay.log, replay.streams)):
         continue
