@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from events.arguments import add_command
-from workers.rebuild_commands import drop, metadata
+from workers.rebuild_commands import counters, drop, everything, feeds, metadata
 from workers.replay_arguments import rate
 
 GROUP = """\
@@ -20,6 +20,11 @@ All tables from the first event on, verified and swapped in; or only as far as t
   python -m events rebuild metadata
   python -m events rebuild metadata --no-swap
   python -m events rebuild drop next
+
+After the database was lost, once `python -m runtime prepare` has made its empty tables; after the
+cache was lost there is nothing to do, for windows are built when they are read:
+
+  python -m events rebuild all
 
 """
 
@@ -41,6 +46,9 @@ def declare(groups: Any, *, epilog: str) -> None:
         return add_command(commands, name, run, text, epilog=EXAMPLES + epilog, interrupted=GOES_ON)
 
     _add_metadata(command("metadata", metadata, "make all tables again and swap them in"))
+    command("feeds", feeds, "build every feed window anew from the tables")
+    command("counters", counters, "count posts and follows again, in place")
+    _add_metadata(command("all", everything, "metadata, and then the feeds from it"))
     dropping = command("drop", drop, "remove a shadow, or what a swap left behind")
     dropping.add_argument("schema", metavar="NAME", help="next, or heliograph_old_1763951234567")
 

@@ -7,12 +7,33 @@ from events.telling import Desk, Line, Told
 from runtime.schema import LIVE
 from runtime.shadow import drop_shadow, schema_named
 from workers.rebuilding import Rebuilding, rebuild_metadata
+from workers.recounting import rebuild_counters
+from workers.refilling import rebuild_feeds
 from workers.shadowing import alone
 
 
 async def metadata(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Told]:
     async for told in rebuild_metadata(desk.settings, desk.log, rebuilding(arguments)):
         yield told
+
+
+async def feeds(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Told]:  # noqa: ARG001 - as every command
+    async for told in rebuild_feeds(desk.settings, desk.log):
+        yield told
+
+
+async def counters(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Told]:  # noqa: ARG001 - as every command
+    async for told in rebuild_counters(desk.settings, desk.log):
+        yield told
+
+
+async def everything(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Told]:
+    """Metadata, its counters among it, and then the feeds that are read from it."""
+    async for told in rebuild_metadata(desk.settings, desk.log, rebuilding(arguments, feeds=False)):
+        yield told
+    if not arguments.no_swap:
+        async for told in rebuild_feeds(desk.settings, desk.log):
+            yield told
 
 
 async def drop(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Told]:
@@ -26,12 +47,12 @@ async def drop(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Told]
             yield Line(f"There is no {schema}.", failed=True)
 
 
-def rebuilding(arguments: argparse.Namespace, *, raise_feeds: bool = True) -> Rebuilding:
+def rebuilding(arguments: argparse.Namespace, *, feeds: bool = True) -> Rebuilding:
     return Rebuilding(
         schema=schema_named(arguments.shadow),
         swap=not arguments.no_swap,
         verify=not arguments.no_verify,
-        raise_feeds=raise_feeds,
+        raise_feeds=feeds,
         despite_faults=arguments.despite_faults,
         strict=arguments.strict,
         rate=arguments.rate,

@@ -8,18 +8,23 @@ import time
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
+import asyncpg
+
 from events.log import Log
 from events.replay import Replay
 from events.tally import Fault
 from events.telling import Line, Progress, Table, Told
 from events.undone import undone
 from events.wanted import heads_of
+from runtime.connections import CONNECT_SECONDS
 from runtime.errors import Conflict
+from runtime.schema import bring_up, code_version, database_version
 from runtime.settings import Settings
 from runtime.shadow import finish_shadow
 from stores.epochs import Generations
 from workers.excuses import Heads
 from workers.ground import open_ground
+from workers.refilling import forget_generation
 from workers.shadowing import Shadow, open_shadow
 from workers.swapping import catch_up, swap
 from workers.verify_commands import tell as tell_verdict
@@ -46,6 +51,7 @@ class Rebuilding(NamedTuple):
 
 async def rebuild_metadata(settings: Settings, log: Log, wanted: Rebuilding) -> AsyncIterator[Told]:
     """Tells as it goes. `Conflict` when the shadow may not be swapped in; it stays then."""
+    yield Line(await stand_up(settings), aside=True)
     async with open_shadow(
         settings, log, wanted.schema, rate=wanted.rate, strict=wanted.strict
     ) as shadow:
@@ -75,6 +81,7 @@ async def rebuild_metadata(settings: Settings, log: Log, wanted: Rebuilding) -> 
             )
             return
         generations = Generations(log.client)
+        before = await generations.read()
         generation = await generations.reserve() if wanted.raise_feeds else 0
         swapped = await swap(shadow.connection, shadow.replay, shadow.schema, generation=generation)
         yield Line(
@@ -85,6 +92,25 @@ async def rebuild_metadata(settings: Settings, log: Log, wanted: Rebuilding) -> 
             f"What was there before is {swapped.old_schema}, with all that people have erased "
             f"since: python -m events rebuild drop {swapped.old_schema}"
         )
+        if generation:
+            yield Line("Every window is built anew as it is read.", aside=True)
+            await forget_generation(settings, before)
+
+
+async def stand_up(settings: Settings) -> str:
+    """Empty tables where there are none: of a database that was lost, groups are far ahead."""
+    connection = await asyncpg.connect(settings.database_url, timeout=CONNECT_SECONDS)
+    try:
+        found, wanted = await database_version(connection), code_version()
+    finally:
+        await connection.close()
+    if found not in {None, wanted}:
+        raise Conflict(
+            "database-of-other-version",
+            f"The database is of version {found}, this code of {wanted}: "
+            "run python -m runtime prepare first.",
+        )
+    return await bring_up(settings.database_url)
 
 
 async def follow(replay: Replay, what: str) -> AsyncIterator[Told]:

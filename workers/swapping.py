@@ -50,14 +50,14 @@ async def swap(
             await asyncio.sleep(PAUSE_SECONDS)
             await catch_up(replay)
         else:
-            moved = await finish(replay.log, connection)
+            moved = await finish_swap(replay.log, connection)
             return Swapped(old_schema, held_seconds, moved)
     raise Unavailable(
         "swap-refused", f"Handlers left no moment for the swap in {TRIES} tries; {schema} stays."
     )
 
 
-async def finish(log: Log, db: Any) -> int:
+async def finish_swap(log: Log, db: Any) -> int:
     """Do what is written down to follow a swap, if it took place; how many groups were set back.
 
     Whoever swapped may have died before it. Twice does no harm.

@@ -82,7 +82,7 @@ async def test_after_the_swap_a_worker_does_the_rest(
         await members.act(150)
         await workers.drain(50)
         before = await rows_of(settings)
-        dies_at(swapping, "finish")
+        dies_at(swapping, "finish_swap")
         with pytest.raises(Killed):
             await rebuild(settings, log_client)
         monkeypatch.undo()
@@ -99,7 +99,7 @@ async def test_after_the_swap_a_worker_does_the_rest(
         )
         database = workers.sites["posts"].database
 
-        assert await swapping.finish(log, database) == 1
+        assert await swapping.finish_swap(log, database) == 1
 
         assert await set_back.written_down(log, swapping.INTENT) is None
         assert await Generations(log_client).read() == intent.generation
@@ -111,7 +111,7 @@ async def test_after_the_swap_a_worker_does_the_rest(
         assert group["last-delivered-id"] == b"0-0"
         await workers.drain(50)
         assert await rows_of(settings) == before
-        assert await swapping.finish(log, database) == 0
+        assert await swapping.finish_swap(log, database) == 0
 
 
 async def test_what_is_written_down_waits_for_its_swap(settings, log_client, members, dies_at):
@@ -125,7 +125,7 @@ async def test_what_is_written_down_waits_for_its_swap(settings, log_client, mem
             await rebuild(settings, log_client)
 
         assert await set_back.written_down(log, swapping.INTENT)
-        assert await swapping.finish(log, workers.sites["posts"].database) == 0
+        assert await swapping.finish_swap(log, workers.sites["posts"].database) == 0
         assert await Generations(log_client).read() == 0
 
 
