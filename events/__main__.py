@@ -18,6 +18,7 @@ from runtime.outages import is_outage
 from runtime.settings import Settings, SettingsError, load
 from runtime.site_record import OtherSite, hold_to_site
 from workers import rebuild_arguments, replay_arguments, showing, verify_arguments
+from workers.backup import arguments as backup_arguments
 
 GROUPS = (
     tail_command,
@@ -26,6 +27,7 @@ GROUPS = (
     verify_arguments,
     replay_arguments,
     rebuild_arguments,
+    backup_arguments,
 )
 """Each declares its commands under a name of its own, and what runs them."""
 
