@@ -120,7 +120,7 @@ def _notices(e: Evidence) -> Iterator[Check]:
             against = kind is PostDeleted or (
                 kind is Unfollowed and version > e.heard(FollowAccepted)
             )
-            yield Check("notice", NO if against else YES, f"{tag_of(kind)} of {version} was heard")
+            yield Check(f"heard {tag_of(kind)}", NO if against else YES, f"event {version}")
 
 
 def _postgres(e: Evidence) -> Check:
