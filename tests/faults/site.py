@@ -21,9 +21,17 @@ from tests.faults.proxy import Proxy, proxies_in, through
 
 ROOT = Path(__file__).resolve().parents[2]
 GATEWAYS = {"gateway-read": 2, "gateway-write": 2}
-WORKERS = {"accounts": 1, "renditions": 2, "posts": 2, "graph": 1, "fanout": 2, "collect": 1}
-GROUPLESS = "collect-"
-EDGE_PORT = 7_00  # a hundred of the site's block that no program has
+WORKERS = {
+    "accounts": 1,
+    "renditions": 2,
+    "posts": 2,
+    "graph": 1,
+    "fanout": 2,
+    "archive": 1,
+    "collect": 1,
+}
+GROUPLESS = ("archive-", "collect-")
+EDGE_PORT = 8_50  # of the collector's hundred, which needs one of it
 
 # All come from one address, as fast as they can. Leases of 5 s: takeovers happen within minutes.
 SETTINGS = {
@@ -115,6 +123,7 @@ class Site:
         line = Proxy(own, self.place.sockets / f"{name}.sock")
         self.lines["edge", name] = await self._stack.enter_async_context(line)
         gateway.gone, gateway.back = line.refuse, line.reopen
+        gateway.accepts = line.upstream_accepts
 
     async def add_edge(self):
         port = int(self.place.block) * 1000 + EDGE_PORT
@@ -127,6 +136,7 @@ class Site:
         line = Proxy(("127.0.0.1", port))
         self.lines["client", "edge"] = await self._stack.enter_async_context(line)
         edge.gone, edge.back = line.refuse, line.reopen
+        edge.accepts = line.upstream_accepts
 
     async def command(self, *arguments):
         """Run one of the project's commands to its end."""
@@ -183,7 +193,7 @@ async def running_site(workers=WORKERS):
         for role, number in chain.from_iterable(
             ((role, n) for n in range(count)) for role, count in workers.items()
         ):
-            own = ["--daily"] if role == "collect" else ["--number", str(number)]
+            own = {"archive": [], "collect": ["--daily"]}.get(role, ["--number", str(number)])
             arguments = ["workers", role, *own]
             await site.add_program(f"{role}-{number}", "worker", arguments)
         await site.add_edge()
