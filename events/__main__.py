@@ -17,9 +17,9 @@ from runtime.errors import HeliographError
 from runtime.outages import is_outage
 from runtime.settings import Settings, SettingsError, load
 from runtime.site_record import OtherSite, hold_to_site
-from workers import explaining, showing
+from workers import backlog, explaining, showing, stock
 
-GROUPS = (tail_command, showing, explaining, dead_letter_arguments)
+GROUPS = (tail_command, showing, explaining, backlog, stock, dead_letter_arguments)
 """Each declares its commands under a name of its own, and what runs them."""
 
 INTERRUPTED, TERMINATED, UNREAD = (128 + each for each in (signal.SIGINT, signal.SIGTERM, 13))
