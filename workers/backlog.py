@@ -67,13 +67,14 @@ async def show_lag(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[T
         return
     grouped: dict[tuple[Any, ...], list[Backlog]] = {}
     for each in found:
-        key = (each.role, each.topic, each.partition if arguments.partitions else None)
+        key = (each.role, each.topic, *([each.partition] if arguments.partitions else []))
         grouped.setdefault(key, []).append(each)
     rows = [row_of(key, some) for key, some in grouped.items()]
     if not arguments.json:
-        rows.append(row_of(("total", "", None), found))
-    heads = ("role", "topic", "partition", "behind", "pending", "seconds", "oldest", "consumers")
-    yield Table(heads=(*heads, "note"), rows=tuple(rows))
+        rows.append(row_of(("total", "", *([None] if arguments.partitions else [])), found))
+    where = ("role", "topic", *(["partition"] if arguments.partitions else []))
+    heads = (*where, "behind", "pending", "seconds", "oldest", "consumers", "note")
+    yield Table(heads=heads, rows=tuple(rows))
     if arguments.consumers:
         who_heads = ("role", "topic", "partition", "consumer", "pending", "idle_seconds")
         yield Table(title="\nWho works", heads=who_heads, rows=who(found))
@@ -89,7 +90,7 @@ def row_of(key: tuple[Any, ...], some: Sequence[Backlog]) -> tuple[Any, ...]:
         sum(lag.pending for lag in lags),
         round(max(lag.seconds for lag in lags), 1),
         rfc3339(oldest.ms) if oldest else None,
-        len({consumer["name"] for each in some for consumer in each.consumers}),
+        len({(each.role, consumer["name"]) for each in some for consumer in each.consumers}),
         ", ".join(sorted({each.note for each in some if each.note})) or None,
     )
 

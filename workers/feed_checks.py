@@ -83,10 +83,11 @@ def _window(e: Evidence) -> Check:
     seen = e.window
     if seen.state != "window":
         return Check("window", UNKNOWN, f"{seen.state}: PostgreSQL decides ({seen.key})")
-    floor = f"{seen.entries} entries above {rfc3339(seen.floor) if seen.floor else 'nothing'}"
+    reach = f"down to {rfc3339(seen.floor)}" if seen.floor else "all there are"
+    among = f"{seen.entries} entries, {reach} ({seen.key})"
     if seen.ms is None:
-        return Check("window", "no", f"it is not among {floor} ({seen.key})")
-    return Check("window", "yes", f"it stands at {rfc3339(seen.ms)}, of {floor} ({seen.key})")
+        return Check("window", NO, f"it is not among its {among}")
+    return Check("window", YES, f"it stands at {rfc3339(seen.ms)}, one of {among}")
 
 
 def _hidden(e: Evidence, names: Names) -> Check:
