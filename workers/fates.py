@@ -104,7 +104,7 @@ async def _waiting(log: Log, address: Address, role: str, given: Position) -> Fa
     told = f"waiting, {many} before it"
     if entries:
         oldest = Position.parse(entries[0][0])
-        told += f"; the first of them of {rfc3339(oldest.ms)}" if before else ", it is next"
+        told += f" (the first of {rfc3339(oldest.ms)})" if before else " (it is next)"
     return Fate(role=role, state="waiting", told=told, more={"before": before})
 
 

@@ -23,9 +23,11 @@ class Check(NamedTuple):
 
 
 def checks_of(e: Evidence, names: Names) -> Iterator[Check]:
-    """All that a feed asks of a post, in that order."""
+    """All that a feed asks of a post, in that order; of no post, only that there is none."""
     yield _recorded(e)
     yield _state(e)
+    if e.author_id is None:
+        return
     yield Check("own", NO if e.is_own else YES, f"{names.author} posted it")
     yield _follow(e, names)
     for step in e.steps:
