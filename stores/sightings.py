@@ -1,11 +1,15 @@
 """What a viewer's window has on one post: for whoever asks why, and must change nothing."""
 
+from pathlib import Path
+
 import msgspec
 from redis.asyncio import Redis
 
+from runtime.functions import Functions
 from stores.epochs import Epochs, Generations
 from stores.feed_keys import both_keys, names_of
-from stores.feeds import FUNCTIONS
+
+FUNCTIONS = Functions(Path(__file__).with_name("sightings.lua"))
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from events.ids import MAX_ID
 from events.past import Past
 from events.people import People
 from events.telling import Desk, Line, Record, Table, Told
+from runtime.errors import NotFound
 from workers.asking import opened_past
 from workers.feed_checks import checks_of
 from workers.feed_evidence import Evidence, Names, gather
@@ -50,6 +51,8 @@ async def explain_feed(desk: Desk, arguments: argparse.Namespace) -> AsyncIterat
     async with opened_past(desk) as past:
         people = People(desk.log, past)
         viewer_id = await people.find(arguments.viewer)
+        if not await people.name_of(viewer_id):
+            raise NotFound("no-such-account", f"There is no account {viewer_id}.")
         evidence, names, answer = await look(desk, past, people, viewer_id, arguments.post)
         if answer.fault:
             # Between two questions things move; what is wrong is still so at a second look.

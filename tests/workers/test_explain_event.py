@@ -54,7 +54,7 @@ async def test_a_command_shows_what_it_led_to_and_each_effect_what_led_to_it(cre
     [accepted] = shown["caused"]
 
     assert (status, shown["type"], shown["username"]) == (0, "follow.requested", "bob")
-    assert shown["payload"] == {"followee_id": crew.ids["ada"]}
+    assert shown["payload"] == {"followee_id": str(crew.ids["ada"])}
     assert (accepted["type"], accepted["actor"]) == ("follow.accepted", str(crew.ids["ada"]))
     assert (accepted["cause"], accepted["caused"]) == (str(wish.address), [])
     back, _ = await told("show", accepted["address"])

@@ -167,6 +167,8 @@ async def test_ids_of_nothing(crew, why, ask):
     assert (await why(wish.id))[0].startswith("There is no such post")
     status, lines, aside = await ask("explain", "feed", "--viewer", "nobody", "--post", 5)
     assert (status, lines, aside) == (1, [], "Nobody here is called 'nobody'.\n")
+    status, lines, aside = await ask("explain", "feed", "--viewer", wish.id, "--post", 5)
+    assert (status, lines, aside) == (1, [], f"There is no account {wish.id}.\n")
 
 
 async def test_engines_that_are_away_are_said_to_be(crew, why):
