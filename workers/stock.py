@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 from events.arguments import add_command, rfc3339
-from events.catalogue import TOPICS
+from events.catalogue import ARCHIVED, TOPICS
 from events.dead_letters import DEAD, DROPPED, order_key
 from events.entries import PAYLOAD, SEALED, TYPE, Entry
 from events.growth import per_second
@@ -40,8 +40,8 @@ class Stock(NamedTuple):
     bytes: int
     first: Position | None
     last: Position | None
-    archived: int
-    """How many partitions are archived up to their last event."""
+    behind: tuple[Position, ...]
+    """How far the partitions are archived that are not archived up to their last event."""
     per_minute: float
     per_hour: float
 
@@ -64,7 +64,7 @@ async def show_stats(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator
     log = desk.log
     stocks = {topic: await stock_of(log, topic) for topic in sorted(TOPICS)}
     heads = ("topic", "entries", "bytes", "first", "last", "archived", "a_second", "a_second_of_1h")
-    yield Table(heads=heads, rows=tuple(topic_row(log, *each) for each in stocks.items()))
+    yield Table(heads=heads, rows=tuple(topic_row(*each) for each in stocks.items()))
 
     counts: Counter[tuple[str, str]] = Counter()
     sizes: Counter[tuple[str, str]] = Counter()
@@ -89,24 +89,34 @@ async def show_stats(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator
     yield Table(title="\nBeside the topics", heads=("what", "value"), rows=rows_beside)
 
 
-def topic_row(log: Log, topic: str, stock: Stock) -> tuple[Any, ...]:
+def topic_row(topic: str, stock: Stock) -> tuple[Any, ...]:
     return (
         topic,
         stock.entries,
         stock.bytes,
         rfc3339(stock.first.ms) if stock.first else None,
         rfc3339(stock.last.ms) if stock.last else None,
-        f"{stock.archived} of {log.partitions}",
+        archived_as(stock) if topic in ARCHIVED else "never",
         round(stock.per_minute, 2),
         round(stock.per_hour, 2),
     )
 
 
+def archived_as(stock: Stock) -> str:
+    """`all`, or how many partitions are not, and the lowest position up to which one is."""
+    if not stock.behind:
+        return "all"
+    lowest = min(stock.behind)
+    to = rfc3339(lowest.ms) if lowest > START else "nothing"
+    return f"all but {len(stock.behind)}, to {to}"
+
+
 async def stock_of(log: Log, topic: str) -> Stock:
-    entries = size = up_to_date = 0
+    entries = size = 0
     per_minute = per_hour = 0.0
     firsts: list[Position] = []
     lasts: list[Position] = []
+    behind: list[Position] = []
     for partition in range(log.partitions):
         stream = stream_key(topic, partition)
         entries += await log.client.xlen(stream)
@@ -115,7 +125,8 @@ async def stock_of(log: Log, topic: str) -> Stock:
         last = await head_of(log, topic, partition)
         firsts += [Position.parse(each) for each, _ in first]
         lasts += [last] if last > START else []
-        up_to_date += (await archived(log, topic, partition) or START) >= last
+        stored = await archived(log, topic, partition) or START
+        behind += [stored] if stored < last and topic in ARCHIVED else []
         per_minute += await per_second(log, topic, partition, seconds=60, slices=1)
         per_hour += await per_second(log, topic, partition, seconds=3_600, slices=12)
     return Stock(
@@ -123,7 +134,7 @@ async def stock_of(log: Log, topic: str) -> Stock:
         size,
         min(firsts, default=None),
         max(lasts, default=None),
-        up_to_date,
+        tuple(behind),
         per_minute,
         per_hour,
     )

@@ -98,8 +98,9 @@ async def test_the_log_is_told_by_topic_by_type_and_beside(crew, told, ask):
 
     assert (topics["posts"]["entries"], topics["work"]["entries"]) == (6, 0)
     assert topics["posts"]["bytes"] > 0
-    assert topics["posts"]["archived"] == "2 of 2"
-    assert topics["accounts"]["archived"] == "1 of 2"
+    assert topics["posts"]["archived"] == "all"
+    assert topics["accounts"]["archived"] == "all but 1, to nothing"
+    assert topics["work"]["archived"] == "never"
     assert topics["posts"]["a_second"] == round(6 / 60, 2)
     assert topics["posts"]["first"] <= topics["posts"]["last"]
     assert (types["post.submitted"]["events"], types["follow.requested"]["events"]) == (3, 2)
