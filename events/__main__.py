@@ -71,7 +71,8 @@ def main() -> int:
     try:
         return asyncio.run(until_told(load(os.environ), arguments))
     except (SettingsError, OtherSite) as error:
-        complain(f'{error}. For a site of `make run`: eval "$(python -m runtime env)"')
+        hint = 'For a site of `make run`: eval "$(python -m runtime env)"'
+        complain(f"{str(error).rstrip('.')}. {hint}")
         return 2
     except KeyboardInterrupt:
         complain(arguments.interrupted)
