@@ -14,8 +14,9 @@ from runtime.connections import open_log
 from runtime.errors import HeliographError
 from runtime.outages import is_outage
 from runtime.settings import Settings, SettingsError, load
+from workers import archive_commands
 
-GROUPS = (dead_letter_arguments,)
+GROUPS = (dead_letter_arguments, archive_commands)
 """Each declares its commands under a name of its own, and what runs them."""
 
 SETTINGS = """\
