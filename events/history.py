@@ -6,7 +6,7 @@ Nothing is taken on trust: every entry must follow the one that was given before
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from events.chain import MISSING, Fault, first_fault
+from events.chain import MISSING, Fault, first_fault, link_of
 from events.entries import Entry
 from events.ids import END, START, Position
 from events.log import Log
@@ -134,3 +134,19 @@ async def head_of(log: Log, topic: str, partition: int) -> Position:
     head = f"head:{{{partition}}}"
     position = await log.ask(lambda: log.client.hget(head, topic))
     return Position.parse(position) if position else START
+
+
+async def trimmed_until(log: Log, topic: str, partition: int) -> Position:
+    """The last position whose entry has left the stream; START when none has.
+
+    Looks through the whole stream: entries that are kept alone stand before what is trimmed.
+    """
+    head = await head_of(log, topic, partition)  # first: what is appended meanwhile is not gone
+    last = gone = START
+    while page := await log.page(topic, partition, last, END, PAGE):
+        for entry_id, fields in page:
+            link = link_of(fields)
+            if link is not None and link > last:
+                gone = link
+            last = Position.parse(entry_id)
+    return head if head > last else gone

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from events.claims import ensure_group
 from events.consumer import Limits, Reader
@@ -12,8 +13,10 @@ from events.log import Log, stream_key
 from runtime.connections import open_blocking_log, open_cache, open_database, open_log
 from runtime.functions import Client
 from runtime.settings import Settings
+from stores.archive import Archive
 from stores.feeds import Feeds
 from stores.objects import Objects
+from workers import beginning
 from workers.house import keep_house
 from workers.imaging.decoders import Decoders
 from workers.site import Darkroom, Site
@@ -106,6 +109,7 @@ async def work(
     may_read: Callable[[], bool],
 ) -> None:
     """Run every reader of the role until told to stop, reading only while `may_read` says so."""
+    await begin_with_the_archive(settings, role, stopping)
     streams = len(topics_of(role)) * settings.partitions
     async with (
         open_site(settings, role) as site,
@@ -118,15 +122,36 @@ async def work(
             tasks.create_task(reader.run(stopping), name=f"{role} {reader.claims.stream}")
 
 
+async def begin_with_the_archive(settings: Settings, role: str, stopping: asyncio.Event) -> None:
+    """Before its first read, a projection is given what has left the streams."""
+    if role in EFFECTS:
+        return
+    limits = beginning.Limits(settings.batch_size, settings.attempts)
+    async with open_site(settings, role) as site:
+        if isinstance(site, Site):
+            await beginning.begin(site, role, partial(open_archive, settings), limits, stopping)
+
+
+@asynccontextmanager
+async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
+    """What was ever recorded, for who reads it from the beginning."""
+    async with Objects(settings.objects_url) as objects:
+        yield Archive(objects)
+
+
 async def create_groups(settings: Settings) -> int:
-    """Every group of the map, at the beginning of each of its streams; how many there are."""
-    streams = [
-        (role, stream_key(topic, partition))
-        for role in SUBSCRIPTIONS
-        for topic in topics_of(role)
-        for partition in range(settings.partitions)
-    ]
+    """Every group of the map, at the beginning of each of its streams; how many there are.
+
+    But where a stream is trimmed a projection makes its group itself, when it has read the archive.
+    """
     async with open_log(settings) as client:
-        for role, stream in streams:
-            await ensure_group(client, stream, role)
-    return len(streams)
+        log = log_of(settings, client)
+        made = 0
+        for role in SUBSCRIPTIONS:
+            later = {(each.topic, each.partition) for each in await beginning.unbegun(log, role)}
+            for topic in topics_of(role):
+                for partition in range(settings.partitions):
+                    if (topic, partition) not in later:
+                        await ensure_group(client, stream_key(topic, partition), role)
+                        made += 1
+    return made
