@@ -9,6 +9,7 @@ from functools import partial
 
 from events.claims import ensure_group
 from events.consumer import Limits, Reader
+from events.history import History
 from events.log import Log, stream_key
 from runtime.connections import open_blocking_log, open_cache, open_database, open_log
 from runtime.functions import Client
@@ -43,9 +44,11 @@ async def open_site(settings: Settings, role: str) -> AsyncIterator[Site | Darkr
     async with AsyncExitStack() as stack:
         log = log_of(settings, await stack.enter_async_context(open_log(settings)))
         if role in EFFECTS:
+            objects = await stack.enter_async_context(Objects(settings.objects_url))
+            log.precedents.history = History(log, Archive(objects))
             yield Darkroom(
                 log=log,
-                objects=await stack.enter_async_context(Objects(settings.objects_url)),
+                objects=objects,
                 decoders=await stack.enter_async_context(
                     Decoders(
                         settings.decoders,
