@@ -50,7 +50,12 @@ class Limits(NamedTuple):
 
 
 async def begin(
-    site: Site, role: str, open_archive: OpenArchive, limits: Limits, stopping: asyncio.Event
+    site: Site,
+    role: str,
+    open_archive: OpenArchive,
+    limits: Limits,
+    stopping: asyncio.Event,
+    state: Callable[[], str] = lambda: "ready",
 ) -> None:
     """Give the role what it missed, from where it was last broken off; then make its groups.
 
@@ -61,6 +66,9 @@ async def begin(
             places = await unbegun(site.log, role)
             if not places:
                 return
+            if state() == "not ready":  # tables of another version would make all of it poison
+                await asyncio.sleep(OUTAGE_SECONDS)
+                continue
             log_line().info("role.begins", role=role, streams=len(places))
             async with open_archive() as archive:
                 await _Beginning(site, role, archive, limits, stopping).run(places)

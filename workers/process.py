@@ -21,7 +21,7 @@ from workers import beginning
 from workers.house import keep_house
 from workers.imaging.decoders import Decoders
 from workers.site import Darkroom, Site
-from workers.subscriptions import EFFECTS, SUBSCRIPTIONS, topics_of
+from workers.subscriptions import DEPENDS_ON, EFFECTS, SUBSCRIPTIONS, topics_of
 
 # Of one stream, nearly all of them only waiting: for what they depend on, or to be tried again.
 # With so many of them something is wrong that new ones would only add to.
@@ -74,7 +74,7 @@ def readers_of(
     *,
     number: int = 0,
     clock: Callable[[], float] = time.monotonic,
-    may_read: Callable[[], bool] = lambda: True,
+    state: Callable[[], str] = lambda: "ready",
 ) -> list[Reader]:
     """A reader for every partition of every topic the role reads, each with its own batch."""
     batch = settings.decoders if role in EFFECTS else settings.batch_size
@@ -97,7 +97,8 @@ def readers_of(
             site=site,
             limits=limits,
             clock=clock,
-            may_read=may_read,
+            state=state,
+            depends_on={each: topics_of(each) for each in DEPENDS_ON[role]},
         )
         for topic in topics_of(role)
         for partition in range(settings.partitions)
@@ -109,10 +110,10 @@ async def work(
     role: str,
     number: int,
     stopping: asyncio.Event,
-    may_read: Callable[[], bool],
+    state: Callable[[], str],
 ) -> None:
-    """Run every reader of the role until told to stop, reading only while `may_read` says so."""
-    await begin_with_the_archive(settings, role, stopping)
+    """Run every reader of the role until told to stop, reading only while its state allows it."""
+    await begin_with_the_archive(settings, role, stopping, state)
     streams = len(topics_of(role)) * settings.partitions
     async with (
         open_site(settings, role) as site,
@@ -121,18 +122,21 @@ async def work(
     ):
         house = keep_house(site, role, stopping, lease_seconds=settings.lease_seconds)
         tasks.create_task(house, name=f"{role} house")
-        for reader in readers_of(role, settings, site, blocking, number=number, may_read=may_read):
+        for reader in readers_of(role, settings, site, blocking, number=number, state=state):
             tasks.create_task(reader.run(stopping), name=f"{role} {reader.claims.stream}")
 
 
-async def begin_with_the_archive(settings: Settings, role: str, stopping: asyncio.Event) -> None:
+async def begin_with_the_archive(
+    settings: Settings, role: str, stopping: asyncio.Event, state: Callable[[], str]
+) -> None:
     """Before its first read, a projection is given what has left the streams."""
     if role in EFFECTS:
         return
     limits = beginning.Limits(settings.batch_size, settings.attempts)
     async with open_site(settings, role) as site:
         if isinstance(site, Site):
-            await beginning.begin(site, role, partial(open_archive, settings), limits, stopping)
+            archive = partial(open_archive, settings)
+            await beginning.begin(site, role, archive, limits, stopping, state)
 
 
 @asynccontextmanager
