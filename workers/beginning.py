@@ -55,6 +55,7 @@ async def begin(
     open_archive: OpenArchive,
     limits: Limits,
     stopping: asyncio.Event,
+    *,
     state: Callable[[], str] = lambda: "ready",
 ) -> None:
     """Give the role what it missed, from where it was last broken off; then make its groups.

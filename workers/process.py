@@ -136,7 +136,7 @@ async def begin_with_the_archive(
     async with open_site(settings, role) as site:
         if isinstance(site, Site):
             archive = partial(open_archive, settings)
-            await beginning.begin(site, role, archive, limits, stopping, state)
+            await beginning.begin(site, role, archive, limits, stopping, state=state)
 
 
 @asynccontextmanager
