@@ -18,6 +18,8 @@ from bench import (
     gateway_memory,
     lanes,
     overload,
+    rebuild_feeds,
+    replay,
     start_up,
     upload_to_feed,
 )
@@ -32,6 +34,8 @@ QUESTIONS = {
     "lanes": lanes.measure,
     "gateway_memory": gateway_memory.measure,
     "overload": overload.measure,
+    "replay": replay.measure,
+    "rebuild_feeds": rebuild_feeds.measure,
 }
 NAMES = (*QUESTIONS, "archive", "start_up")
 RESULTS = Path(__file__).parent / "results" / "main-job.md"

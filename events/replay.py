@@ -24,7 +24,7 @@ from runtime.errors import HeliographError
 
 # Measured by bench/replay.py: from a thousand on, a batch costs what its events cost.
 BATCH = 2_000
-AT_ONCE = 4
+AT_ONCE = 2  # more wait for each other: who folds follows locks the accounts of both sides
 MOST_WAITING = 5_000
 TELL_SECONDS = 0.2
 
