@@ -1,15 +1,12 @@
 """Verified while it is in use: by real readers, with commands coming in all the time."""
 
-import asyncpg
 import pytest
 
-from events.history import History
 from events.log import Log
 from stores.feeds import Feeds
 from tests.workers.histories import open_windows
 from tests.workers.living import People, in_use, workers
 from tests.workers.planting import verdict_on
-from workers.looking import Ground
 from workers.site import Site
 
 # Short, for everything is near; the wait is only ever as long as the backlog.
@@ -33,13 +30,6 @@ async def people(site):
     await people.sign_up(8)
     await open_windows(site, people.ids)
     return people
-
-
-@pytest.fixture
-async def ground(settings, site, archive, cache_client):
-    connection = await asyncpg.connect(settings.database_url)
-    yield Ground(site.log, History(site.log, archive), connection, cache_client)
-    await connection.close()
 
 
 async def test_a_site_in_use_is_verified(settings, people, ground):
