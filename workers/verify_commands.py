@@ -20,7 +20,7 @@ from stores.verdicts import Verified, keep_verdict
 from stores.windows import current_names, digest_of
 from workers.ground import open_ground
 from workers.looking import PROJECTIONS, Ground
-from workers.verifying import Finding, Verdict, verify
+from workers.verifying import LOOKS_APART_SECONDS, Finding, Verdict, verify
 
 SECRETS = frozenset({"password_hash"})
 
@@ -52,7 +52,13 @@ async def verify_site(desk: Desk, arguments: argparse.Namespace) -> AsyncIterato
         shards = await _sample(ground, arguments.sample) if arguments.sample else ()
         tables = arguments.tables or PROJECTIONS
         verdict = None
-        async for each in verify(ground, against=against, tables=tables, shards=shards):
+        async for each in verify(
+            ground,
+            against=against,
+            tables=tables,
+            shards=shards,
+            looks_apart_seconds=LOOKS_APART_SECONDS,
+        ):
             if isinstance(each, Verdict):
                 verdict = each
             else:
