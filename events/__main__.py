@@ -17,9 +17,9 @@ from runtime.errors import HeliographError
 from runtime.outages import is_outage
 from runtime.settings import Settings, SettingsError, load
 from runtime.site_record import OtherSite, hold_to_site
-from workers import showing, verify_arguments
+from workers import archive_commands, showing, verify_arguments
 
-GROUPS = (tail_command, showing, dead_letter_arguments, verify_arguments)
+GROUPS = (tail_command, showing, dead_letter_arguments, verify_arguments, archive_commands)
 """Each declares its commands under a name of its own, and what runs them."""
 
 INTERRUPTED, TERMINATED, UNREAD = (128 + each for each in (signal.SIGINT, signal.SIGTERM, 13))
