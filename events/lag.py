@@ -1,7 +1,7 @@
 """How far behind a group is: what it was not given, what it holds, how old the oldest is."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from redis.exceptions import ResponseError

@@ -5,6 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 
 from events.history import History
 from events.ids import MAX_ID, SHARDS
@@ -52,17 +53,19 @@ async def verify_site(desk: Desk, arguments: argparse.Namespace) -> AsyncIterato
         shards = await _sample(ground, arguments.sample) if arguments.sample else ()
         tables = arguments.tables or PROJECTIONS
         verdict = None
-        async for each in verify(
+        telling = verify(
             ground,
             against=against,
             tables=tables,
             shards=shards,
             looks_apart_seconds=LOOKS_APART_SECONDS,
-        ):
-            if isinstance(each, Verdict):
-                verdict = each
-            else:
-                yield each
+        )
+        async with aclosing(telling):
+            async for each in telling:
+                if isinstance(each, Verdict):
+                    verdict = each
+                else:
+                    yield each
         if verdict is None:
             return
         if not (against or shards or arguments.tables):

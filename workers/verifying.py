@@ -7,7 +7,7 @@ event that waits, is buried or was dropped explains it.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 
 import msgspec
 
@@ -79,7 +79,7 @@ async def verify(
     behind: Callable[[Heads], Awaitable[bool]] | None = None,
     looks_apart_seconds: float = LOOKS_APART_SECONDS,
     wait_seconds: float = WAIT_SECONDS,
-) -> AsyncIterator[Progress | Verdict]:
+) -> AsyncGenerator[Progress | Verdict, None]:
     """Tells how far it is, and at the end the verdict.
 
     `live`: the schema to be verified; `against`: another schema, or else the model of all history.

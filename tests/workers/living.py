@@ -21,7 +21,7 @@ async def workers(settings):
     async with asyncio.TaskGroup() as tasks:
         for role in SUBSCRIPTIONS:
             if role not in EFFECTS:
-                tasks.create_task(work(settings, role, 0, stopping, lambda: True))
+                tasks.create_task(work(settings, role, 0, stopping, lambda: "ready"))
         yield
         stopping.set()
 
