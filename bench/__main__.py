@@ -11,7 +11,16 @@ import traceback
 from collections.abc import Awaitable, Collection
 from pathlib import Path
 
-from bench import fan_out, feed_page, gateway_memory, lanes, overload, start_up, upload_to_feed
+from bench import (
+    digest,
+    fan_out,
+    feed_page,
+    gateway_memory,
+    lanes,
+    overload,
+    start_up,
+    upload_to_feed,
+)
 from bench.standing import standing
 from bench.table import Row, write
 
@@ -23,6 +32,7 @@ QUESTIONS = {
     "lanes": lanes.measure,
     "gateway_memory": gateway_memory.measure,
     "overload": overload.measure,
+    "digest": digest.measure,
 }
 NAMES = (*QUESTIONS, "start_up")
 RESULTS = Path(__file__).parent / "results" / "main-job.md"
