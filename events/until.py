@@ -1,7 +1,10 @@
 """What an account or a post was at a moment in the past: its history, folded up to there."""
 
+import json
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from events.arguments import rfc3339
 from events.entries import open_entries
@@ -14,6 +17,7 @@ from events.model_decided import address_of
 from events.model_things import PUBLISHED, Thing, account_of, edge_of, post_of
 from runtime.errors import Invalid, NotFound
 
+STATES = {10: "processing", 20: "rejected", 21: "published", 30: "deleted", 40: "erased"}
 SECRET = frozenset({"password_hash"})
 """Nobody is helped by seeing it."""
 
@@ -96,12 +100,12 @@ class Until:
     def _told(self, topic: str, thing: Thing) -> list[Then]:
         told = []
         for name, register in thing.items():
-            value = "(kept to itself)" if name in SECRET else register.value
+            value = "(kept to itself)" if name in SECRET else legible(name, register.value)
             address = at = ""
             if register.event:
                 address = str(address_of(topic, register.event, self.log.partitions))
                 at = rfc3339(created_ms(register.event))
-            told.append(Then(name, plain(value), address, at))
+            told.append(Then(name, value, address, at))
         return told
 
 
@@ -112,10 +116,23 @@ def check_moment(at_ms: int, now_ms: int) -> None:
         raise Invalid("in-the-future", detail)
 
 
-def plain(value: object) -> object:
-    """As a table or a JSON object can hold it."""
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, str | int | float | None):
-        return value
-    return str(value)
+def legible(name: str, value: Any) -> object:
+    """A register's value as a person reads it; whole numbers, yes and no as they are."""
+    match name:
+        case "state":
+            return STATES[value]
+        case "photos":
+            return ", ".join(map(_photo, msgspec.json.decode(value)))
+        case "problem":
+            return ": ".join(value) if value[0] else ""
+        case "place":
+            return f"{value.latitude}, {value.longitude}" if value else ""
+        case "alts":
+            return json.dumps(value, ensure_ascii=False) if value else ""
+        case _:
+            return value
+
+
+def _photo(photo: dict[str, Any]) -> str:
+    size = f" {photo['width']}x{photo['height']}" if "width" in photo else ""
+    return f"{photo['sha256']}{size}"

@@ -171,9 +171,10 @@ async def test_a_post_as_it_was(happen, told, ada, ask):
     then = registers((await ask("until", "--post", told, "--at", rfc3339(before), "--json"))[1])
     now = registers((await ask("until", "--post", told, "--at", "0s", "--json"))[1])
 
-    assert (then["state"]["value"], now["state"]["value"]) == (21, 30)
+    assert (then["state"]["value"], now["state"]["value"]) == ("published", "deleted")
     assert now["state"]["set by"] == deletion.address
     assert then["caption"]["value"] == "Sea"
+    assert then["photos"]["value"] == f"{'a' * 64} 640x480"
 
 
 @pytest.mark.parametrize(
