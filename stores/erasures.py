@@ -6,8 +6,10 @@ Whoever writes rows of an account that may be erased asks here in the same trans
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from events.ids import shard_of
+from events.ids import MAX_ID, shard_of
+from stores import edges
 from stores.database import Database, shards_of
+from stores.edges import Verdict, Wish
 from stores.photo_references import write_references
 from stores.posts import PostState
 from stores.profiles import Moves
@@ -50,6 +52,29 @@ async def erased_among(db: Database, ids: Collection[int]) -> dict[int, int]:
     return {row["id"]: row["erased_version"] for row in rows}
 
 
+async def end_edges(db: Database, pairs: Collection[tuple[int, int]]) -> list[Moves]:
+    """End those of the edges (follower, followee) that have an erased side.
+
+    An erasure withdraws every wish of its account, and says no to every wish there will ever be.
+    To be called after every write of an edge; the accounts are locked.
+    """
+    erased = await erased_among(db, {each for pair in pairs for each in pair})
+    wishes = [Wish(*each, False, erased[each[0]]) for each in sorted(pairs) if each[0] in erased]
+    verdicts = [
+        Verdict(*each, False, MAX_ID, erased[each[1]])
+        for each in sorted(pairs)
+        if each[1] in erased
+    ]
+    moves = []
+    if wishes:
+        moves += await edges.write_wishes_of_followers(db, wishes)
+        moves += await edges.write_wishes_to_followees(db, wishes)
+    if verdicts:
+        moves += await edges.write_verdicts_to_followers(db, verdicts)
+        moves += await edges.write_verdicts_of_followees(db, verdicts)
+    return moves
+
+
 async def destroy_account_keys(db: Database, account_ids: Iterable[int]) -> None:
     """Nothing that these accounts ever sealed can be read by this copy any more."""
     ids = sorted(account_ids)
@@ -75,7 +100,7 @@ async def erase_posts(db: Database, post_ids: Sequence[int]) -> list[Moves]:
         UPDATE posts AS p
         SET state = 40,
             caption = '', alts = '{}', latitude = NULL, longitude = NULL,
-            photos = (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('sha256', f.sha256)), '[]')
+            photos = (SELECT coalesce(jsonb_agg(DISTINCT to_jsonb(f)), '[]')
                       FROM jsonb_to_recordset(p.photos) AS f (sha256 text)),
             problem_code = NULL, problem_detail = NULL
         FROM unnest($1::smallint[], $2::bigint[]) AS written (shard, id), accounts AS a
@@ -88,7 +113,9 @@ async def erase_posts(db: Database, post_ids: Sequence[int]) -> list[Moves]:
     )
     if rows:
         await write_references(db, [row["id"] for row in rows])
-    return [Moves(row["author_id"], posts=-(row["old_state"] == PostState.PUBLISHED)) for row in rows]
+    return [
+        Moves(row["author_id"], posts=-(row["old_state"] == PostState.PUBLISHED)) for row in rows
+    ]
 
 
 async def posts_to_erase(db: Database, author_id: int, after_id: int, limit: int) -> list[int]:

@@ -55,6 +55,11 @@ C = TypeVar("C", bound=Card)
 Read = Callable[[Database, Sequence[int]], Awaitable[dict[int, C]]]
 
 
+def card_key(noun: str, epoch: str, card_id: int) -> str:
+    """Where the cache keeps a card."""
+    return f"{noun}:{epoch}:{card_id}"
+
+
 class Shelf(Generic[C]):
     """Takes cards from the nearest place that has them new enough, and puts them nearer."""
 
@@ -171,7 +176,7 @@ class Shelf(Generic[C]):
                 self._age(card.id)
 
     async def _key(self, card_id: int) -> str:
-        return f"{self._noun}:{await self._epochs.current()}:{card_id}"
+        return card_key(self._noun, await self._epochs.current(), card_id)
 
     def _age(self, card_id: int) -> None:
         self._to_age.add(card_id)

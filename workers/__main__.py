@@ -1,6 +1,7 @@
 """python -m workers: serve a role until told to stop, or see to what all roles share."""
 
 import argparse
+import asyncio
 import os
 import re
 import sys
@@ -17,7 +18,10 @@ from stores.ledger import restore
 from workers.collecting import collect, foretell
 from workers.collector import collect_daily, open_storeroom, table
 from workers.process import create_groups, work
-from workers.subscriptions import EFFECTS, SUBSCRIPTIONS
+from workers.subscriptions import SUBSCRIPTIONS
+
+ENGINES = {"renditions": ["log", "objects"], "erasures": ["log", "database", "objects"]}
+"""What an effect needs; every other role is a projection, and needs the same as the others."""
 
 
 def main() -> int:
@@ -79,7 +83,7 @@ def digest(text: str) -> str:
 async def serve(settings: Settings, role: str, number: int, operations_port: int) -> None:
     """Work until SIGTERM, with /livez, /readyz and /metrics beside it."""
     stopping = stop_on_signals()
-    engines = ["log", "objects"] if role in EFFECTS else ["log", "database", "cache"]
+    engines = ENGINES.get(role, ["log", "database", "cache"])
     async with operated(settings, engines, port=operations_port, optional=["cache"]) as health:
         log().info("worker.started", role=role, number=number)
         # A wrong version of the tables, or a log that forgets, would make every attempt a fault.
@@ -88,12 +92,17 @@ async def serve(settings: Settings, role: str, number: int, operations_port: int
 
 
 async def serve_collector(settings: Settings, operations_port: int) -> None:
-    """Collect until SIGTERM, with the same beside it."""
+    """Collect until SIGTERM, and what erased accounts showed at once, with the same beside it."""
     stopping = stop_on_signals()
-    engines = ["log", "database", "objects"]
-    async with operated(settings, engines, port=operations_port) as health:
+    async with operated(settings, ENGINES["erasures"], port=operations_port) as health:
+
+        def is_ready() -> bool:
+            return health.report().status == "ready"
+
         log().info("collector.started")
-        await collect_daily(settings, stopping, lambda: health.report().status == "ready")
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(work(settings, "erasures", 0, stopping, is_ready), name="erasures")
+            tasks.create_task(collect_daily(settings, stopping, is_ready), name="collector")
         log().info("collector.stopped")
 
 
