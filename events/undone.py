@@ -61,7 +61,7 @@ async def undone_entries(
 async def waiting_entries(
     log: Log, roles: Sequence[str], topic: str, partition: int
 ) -> AsyncIterator[Entry]:
-    """Of those the ones that the roles will come to, whether or not an operator decides anything."""
+    """Of those the ones that the roles will come to, whatever any operator decides."""
     found = [await undone(log, role, topic, partition) for role in roles]
     async for entry in _waiting(log, found, topic, partition):
         yield entry

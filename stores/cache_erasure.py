@@ -1,4 +1,4 @@
-"""What the cache holds of an account that was erased: its window, its posts in others', its cards."""
+"""What the cache holds of an erased account: its window, its posts in others', its cards."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,9 +17,9 @@ async def drop_window(feeds: Feeds, viewer_id: int) -> None:
 
 
 async def remove_posts(feeds: Feeds, viewer_ids: Iterable[int], post_ids: Sequence[int]) -> None:
-    """Take these posts out of the windows of these viewers."""
+    """Take these posts, at least one, out of the windows of these viewers."""
     names = await feeds.current_names()
-    windows_per_call = max(1, LOOKS_PER_CALL // max(1, len(post_ids)))
+    windows_per_call = max(1, LOOKS_PER_CALL // len(post_ids))
     await feeds.trips(
         ("remove", windows[start : start + windows_per_call], list(post_ids))
         for windows in grouped(names, viewer_ids)

@@ -177,8 +177,9 @@ async def forget_author(
             await cache_erasure.drop_cards(site.feeds, "author", [each.actor])
             async for page in pages(site, erasures.erased_posts, each.actor):
                 await cache_erasure.drop_cards(site.feeds, "post", page)
-            async for page in pages(site, follows.followers_of, each.actor):
-                await cache_erasure.remove_posts(site.feeds, page, newest)
+            if newest:
+                async for page in pages(site, follows.followers_of, each.actor):
+                    await cache_erasure.remove_posts(site.feeds, page, newest)
     return later
 
 
