@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from events.accounts import AccountErased, ProfileEdited
 from events.envelope import Delivery
+from events.ids import MAX_ID
 from events.posts import PostDeleted
 from runtime.errors import Unavailable
 from runtime.reach import Reach
@@ -55,7 +56,7 @@ class Cards:
             read_posts,
             places,
             memory_bytes=POSTS_BYTES,
-            is_void=lambda card: card.author_id in self._erased and card.state < PostState.ERASED,
+            emptied=self._emptied,
         )
         self._authors = Shelf(
             "author", AuthorCard, read_authors, places, memory_bytes=AUTHORS_BYTES
@@ -99,7 +100,7 @@ class Cards:
         if len(self._erased) > MOST_ERASED:
             self._erased.popitem(last=False)
         self._authors.forget(account_id, version, version, 0)
-        self._posts.forget_void()
+        self._posts.forget_words()
 
     def hear(self, delivery: Delivery[Any]) -> None:
         """A notice: what it makes old is forgotten. To be called with every one."""
@@ -110,6 +111,22 @@ class Cards:
                 self.forget_author(delivery.actor, edited, delivery.id)
             case AccountErased():
                 self.forget_erased(delivery.actor, delivery.id)
+
+    def _emptied(self, card: PostCard) -> PostCard | None:
+        """That there was a post, so that feeds pass over it while there are no rows to ask."""
+        if card.author_id not in self._erased or card.state is PostState.ERASED:
+            return None
+        return PostCard(
+            id=card.id,
+            author_id=card.author_id,
+            state=PostState.ERASED,
+            published_ms=card.published_ms,
+            versions=(MAX_ID,),
+            whole=True,
+            before_author=b"",
+            before_photos=b"",
+            photos=(),
+        )
 
     async def close(self) -> None:
         """Finish what was begun to be forgotten."""

@@ -1,6 +1,6 @@
 """What a process remembers, bounded in bytes: what was not asked for in a while goes first."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -59,13 +59,9 @@ class Lru(Generic[K, V]):
         if held is not None:
             self._young_bytes -= held[1]
 
-    def drop_where(self, is_void: Callable[[V], bool]) -> list[K]:
-        """Forget all such values; their keys. Looks at every one, some milliseconds of them."""
-        kept = [*self._old.items(), *self._young.items()]
-        void = list({key: None for key, (value, _) in kept if is_void(value)})
-        for key in void:
-            self.drop(key)
-        return void
+    def values(self) -> list[V]:
+        """Everything that is remembered, in no order; some milliseconds of it."""
+        return [value for value, _ in (self._old | self._young).values()]
 
     def _admit(self, key: K, held: tuple[V, int]) -> None:
         if self._young_bytes + held[1] > self._half_bytes:

@@ -71,9 +71,9 @@ class Shelf(Generic[C]):
         places: Places,
         *,
         memory_bytes: int,
-        is_void: Callable[[C], bool] = lambda _: False,
+        emptied: Callable[[C], C | None] = lambda _: None,
     ) -> None:
-        """`is_void`: of which card nothing may be left anywhere, not even to be shown when old."""
+        """`emptied`: what is to be kept in place of a card whose words may be nowhere any more."""
         self._noun = noun
         self._decode: Callable[[bytes], C] = msgspec.msgpack.Decoder(kind).decode
         self._encode = msgspec.msgpack.Encoder().encode
@@ -84,7 +84,7 @@ class Shelf(Generic[C]):
         self._database = places.database
         self._database_reach = places.database_reach
         self._memory: Lru[int, C] = Lru(memory_bytes)
-        self._is_void = is_void
+        self._emptied = emptied
         self._wanted: OrderedDict[int, tuple[int, ...]] = OrderedDict()
         self._to_age: dict[int, int] = {}
         self._aging: asyncio.Task[None] | None = None
@@ -133,10 +133,13 @@ class Shelf(Generic[C]):
             self._memory.drop(card_id)
         self._age(card_id)
 
-    def forget_void(self) -> None:
-        """Something became void: drop it here and, where this process may have put it, there."""
-        for each in self._memory.drop_where(self._is_void):
-            self._age(each, 0)
+    def forget_words(self) -> None:
+        """Some cards are to be emptied: here, and where this process may have put them, there."""
+        for each in self._memory.values():
+            emptied = self._emptied(each)
+            if emptied is not None:
+                self._memory.put(each.id, emptied, 0)
+                self._age(each.id, 0)
 
     async def close(self) -> None:
         """Wait until the cache knows what is old, unless it is away."""
@@ -146,7 +149,7 @@ class Shelf(Generic[C]):
 
     def _is_new(self, card: C) -> bool:
         known = card.whole and all(map(ge, card.versions, self._wanted.get(card.id, ())))
-        return known and not self._is_void(card)
+        return known and self._emptied(card) is None
 
     async def _take_cached(self, ids: Sequence[int]) -> dict[int, C]:
         try:
@@ -182,7 +185,7 @@ class Shelf(Generic[C]):
             return
         for card, _ in kept:
             if not self._is_new(card):  # a notice came while it was being written
-                self._age(card.id, 0 if self._is_void(card) else OLD_SECONDS)
+                self._age(card.id, 0 if self._emptied(card) else OLD_SECONDS)
 
     async def _key(self, card_id: int) -> str:
         return card_key(self._noun, await self._epochs.current(), card_id)

@@ -174,12 +174,13 @@ async def forget_author(
         async with site.large:
             await site.feeds.refresh()
             await cache_erasure.drop_window(site.feeds, each.actor)
-            await cache_erasure.drop_cards(site.feeds, "author", [each.actor])
-            async for page in pages(site, erasures.erased_posts, each.actor):
-                await cache_erasure.drop_cards(site.feeds, "post", page)
             if newest:
                 async for page in pages(site, follows.followers_of, each.actor):
                     await cache_erasure.remove_posts(site.feeds, page, newest)
+            # Last: without cards a window's posts could not be passed over while rows are away.
+            async for page in pages(site, erasures.erased_posts, each.actor):
+                await cache_erasure.drop_cards(site.feeds, "post", page)
+            await cache_erasure.drop_cards(site.feeds, "author", [each.actor])
     return later
 
 
