@@ -48,6 +48,17 @@ async def lag_of(log: Log, group: str, topic: str, partition: int) -> Lag:
     return Lag(entries, pending, oldest)
 
 
+async def is_behind(log: Log, roles: Mapping[str, Iterable[str]], ms: int) -> bool:
+    """Whether any of these roles has something to do still of what was recorded by then."""
+    for role, topics in roles.items():
+        for topic in topics:
+            for partition in range(log.partitions):
+                oldest = (await lag_of(log, role, topic, partition)).oldest
+                if oldest is not None and oldest.ms <= ms:
+                    return True
+    return False
+
+
 async def publish_lag(log: Log, group: str, topics: Iterable[str]) -> None:
     """Set the lag metrics of a group: sums over partitions, and the worst age."""
     for topic in topics:

@@ -1,6 +1,7 @@
 """python -m gateway --role read|write|all (--socket PATH | --port N) [--operations-port N]."""
 
 import argparse
+import asyncio
 import gc
 import os
 import sys
@@ -34,6 +35,13 @@ async def serve(settings: Settings, arguments: argparse.Namespace) -> None:
             raise ConnectionError("notices and revocations are still being read")
         return "notices and revocations are known"
 
+    async def is_of_use() -> None:
+        """Nobody is recognised before; and the edge passes over only those who do not listen."""
+        waits = [asyncio.create_task(each.wait()) for each in (app[NOTICES].known, stopping)]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for each in waits:
+            each.cancel()
+
     check = Check(
         name="notices",
         probe=heard,
@@ -49,7 +57,7 @@ async def serve(settings: Settings, arguments: argparse.Namespace) -> None:
             optional=OPTIONAL,
             checks=[check, check_of(app)],
         ) as health,
-        listening(app, socket=arguments.socket, port=arguments.port),
+        listening(app, socket=arguments.socket, port=arguments.port, once=is_of_use),
     ):
         log().info("gateway.started", role=role, at=str(arguments.socket or arguments.port))
         await stopping.wait()

@@ -4,7 +4,7 @@ The limits are aiohttp's, named here once; malformed HTTP gets a problem documen
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -105,9 +105,16 @@ def plainly(kind: HTTPStatus, request_id: str) -> web.Response:
 
 @asynccontextmanager
 async def listening(
-    app: web.Application, *, socket: Path | None = None, port: int | None = None
+    app: web.Application,
+    *,
+    socket: Path | None = None,
+    port: int | None = None,
+    once: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[asyncio.Server]:
-    """Serve the app on a unix socket or a loopback port; the end waits for active requests."""
+    """Serve the app on a unix socket or a loopback port; the end waits for active requests.
+
+    `once`: what the app, already set up, is waited for before anybody may connect.
+    """
     runner = web.AppRunner(app, shutdown_timeout=DRAIN_SECONDS, access_log=None)
     await runner.setup()
     server = runner.server
@@ -120,6 +127,8 @@ async def listening(
 
     listener: asyncio.Server | None = None
     try:
+        if once is not None:
+            await once()
         if socket is not None:
             listener = await loop.create_unix_server(connected, str(socket), backlog=BACKLOG)
         else:

@@ -4,6 +4,7 @@ A notice counts until the row that is read has its version, so arrival order doe
 is kept for as long as the log keeps it: the log knows when every row has it.
 """
 
+import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -37,8 +38,8 @@ class Notices:
     """`hear` takes every notice, in any order, any number of times."""
 
     def __init__(self) -> None:
-        self.ready = False
-        """Whether all revocations and notices there were at the start are known."""
+        self.known = asyncio.Event()
+        """Set while all revocations and notices there were at the start are known."""
         self.revocations = Revocations()
         self._deleted: dict[int, int] = {}
         self._erased: dict[int, int] = {}
@@ -49,6 +50,10 @@ class Notices:
         self._heard: dict[int, deque[Heard]] = {}
         self._counts: Counter[tuple[int, Any]] = Counter()
         self._listeners: list[Callable[[Delivery[Any]], None]] = []
+
+    @property
+    def ready(self) -> bool:
+        return self.known.is_set()
 
     def subscribe(self, listener: Callable[[Delivery[Any]], None]) -> None:
         """Call `listener` with every notice, after it counts here."""

@@ -85,7 +85,7 @@ async def hear(app: web.Application, stopping: asyncio.Event) -> None:
         try:
             await hear_until_stopped(app, stopping)
         except Exception as error:  # noqa: BLE001 - whatever it is, privacy rests on hearing again
-            app[NOTICES].ready = False
+            app[NOTICES].known.clear()
             if isinstance(error, ExceptionGroup) and error.subgroup(Deaf):
                 # Cards in memory may be older than they know: begin again, with nothing in it.
                 log().error("notices.missed")
@@ -102,12 +102,9 @@ async def hear_until_stopped(app: web.Application, stopping: asyncio.Event) -> N
     """Revocations first, for the log keeps them longer; the notices then add what came since."""
     notices, settings = app[NOTICES], app[SETTINGS]
 
-    def caught_up() -> None:
-        notices.ready = True
-
     notices.revocations.load(await app[LOG].revocations())
     async with open_blocking_log(settings, connections=2 * settings.partitions) as blocking:
-        await follow_notices(app[LOG], blocking, stopping, notices.hear, caught_up)
+        await follow_notices(app[LOG], blocking, stopping, notices.hear, notices.known.set)
 
 
 async def forget(app: web.Application) -> None:

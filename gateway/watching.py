@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.keys import CACHE, CACHE_REACH, LOG, READER, READER_REACH
+from gateway.keys import CACHE, CACHE_REACH, LOG, OBJECTS, READER, READER_REACH
 from runtime.health import stop_watching
 from runtime.loglines import log
 from runtime.outages import is_outage
@@ -19,7 +19,12 @@ EVERY_SECONDS = 1.0
 
 async def watch_engines(app: web.Application) -> AsyncIterator[None]:
     """One task an engine: one that hangs must not keep another from being asked."""
-    questions = {"database": ask_database, "cache": ask_cache, "log": ask_log}
+    questions = {
+        "database": ask_database,
+        "cache": ask_cache,
+        "log": ask_log,
+        "objects": ask_objects,
+    }
     tasks = [
         asyncio.create_task(keep_asking(name, app, question), name=f"engines.{name}")
         for name, question in questions.items()
@@ -54,3 +59,7 @@ async def ask_cache(app: web.Application) -> None:
 async def ask_log(app: web.Application) -> None:
     # With the patience of a command: a log that is only being restarted turns nobody away.
     await app[LOG].ask(app[LOG].client.ping)
+
+
+async def ask_objects(app: web.Application) -> None:
+    await app[OBJECTS].alive()

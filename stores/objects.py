@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
-from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,7 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from events.posts import StagedPhoto
 from runtime.bucket import open_objects, read_objects_url
 from runtime.errors import NotFound, Unavailable
-from stores.signing import AlreadyThere, SignedBucket, pieces_of, unavailable
+from stores.answers import AlreadyThere, pieces_of, unavailable
+from stores.signing import SignedBucket
 from stores.staging import Spool, pieces_in, size_of
 
 if TYPE_CHECKING:
@@ -101,13 +101,8 @@ class Objects:
         await self._exits.enter_async_context(self._bucket)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._exits.__aexit__(kind, error, trace)
+    async def __aexit__(self, *_: object) -> None:
+        await self._exits.aclose()
 
     async def alive(self) -> bool:
         """Whether storage answers; never takes over 1.5 s, and no time soon after it did not."""

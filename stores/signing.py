@@ -6,7 +6,7 @@ An address is signed in 0.2 ms of CPU; a call of the full S3 client takes 2.
 import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from types import TracebackType
 from typing import NamedTuple, Self
 from urllib.parse import quote
@@ -25,9 +25,9 @@ from botocore.credentials import Credentials
 from yarl import URL
 
 from runtime.bucket import Bucket
-from runtime.errors import Invalid, NotFound, Unavailable
-
-PIECE_BYTES = 64 * 1024
+from runtime.errors import NotFound, Unavailable
+from runtime.reach import Reach
+from stores.answers import PIECE_BYTES, judge, unavailable
 
 _SIGNED_SECONDS = 900
 _CONNECT_SECONDS = 1.5
@@ -40,14 +40,11 @@ _SILENCE_SECONDS = 20
 _SLOWEST_BYTES_PER_SECOND = 2 * 1024 * 1024
 _ATTEMPTS = 2  # every request may be repeated: keys are random or named for their content
 _PAUSE_SECONDS = 0.1
-_REFUSAL_BYTES = 4096
 _UPLOADS = 8  # as many fill a local engine; more only make each other wait
+_KEPT_FREE = 2 * _UPLOADS  # connections that no reader gets, however many and slow they are
+_TURN_SECONDS = 1.5
 
 Body = Callable[[], AsyncIterable[bytes]]
-
-
-class AlreadyThere(Exception):
-    """`If-None-Match: *` found something."""
 
 
 class Request(NamedTuple):
@@ -68,6 +65,8 @@ class SignedBucket:
         self._credentials = Credentials(bucket.key, bucket.secret)
         self._connections = connections
         self._uploading = asyncio.Semaphore(_UPLOADS)
+        self._reading = asyncio.Semaphore(connections - _KEPT_FREE)
+        self._reach = Reach("objects-unavailable")
         self._silent_at = float("-inf")
         """When a request last had no answer, while none has had one since."""
         self._asking: asyncio.Task[bool] | None = None
@@ -130,26 +129,43 @@ class SignedBucket:
     ) -> AsyncIterator[ClientResponse]:
         """The answer to a request, of status 2xx; any other is raised as what it means."""
         request = Request(method, key, headers or {}, body, size_bytes, by)
+        async with self._turn(request), await self._answered(request) as response:
+            await judge(response, key)
+            yield response
+
+    @asynccontextmanager
+    async def _turn(self, request: Request) -> AsyncIterator[None]:
+        """A connection to read with, kept for as long as a slow reader takes; uploads have theirs.
+
+        Whoever waited for one while storage fell silent is refused then, and not left to find out.
+        """
+        if not asks_by_reach(request):
+            yield
+            return
         try:
-            response = await self._answer(request)
+            async with asyncio.timeout(_TURN_SECONDS):
+                await self._reading.acquire()
+        except TimeoutError:
+            detail = "Too many photos are being read."
+            raise Unavailable("overloaded", detail, retry_after=2) from None
+        try:
+            yield
+        finally:
+            self._reading.release()
+
+    async def _answered(self, request: Request) -> ClientResponse:
+        """Whatever storage answers; `Unavailable` when it does not, or did not a moment ago."""
+        started = time.monotonic()
+        try:
+            with self._reach.attempt() if asks_by_reach(request) else nullcontext():
+                response = await self._answer(request)
         except (ClientError, TimeoutError, OSError) as error:
             self._silent_at = time.monotonic()
+            self._reach.fell_silent(started)
             raise unavailable(f"Object storage does not answer: {type(error).__name__}.") from error
         self._silent_at = float("-inf")
-        async with response:
-            match response.status:
-                case 200 | 204 | 206:
-                    yield response
-                case 404 if method == "HEAD" or await says_no_such_key(response):
-                    raise NotFound("object-not-found", key)
-                case 412:
-                    raise AlreadyThere
-                case 416:
-                    raise Invalid("range-not-satisfiable", "The object ends before that range.")
-                case status:
-                    # A refused signature and a missing bucket too: an operator has to act, and
-                    # nothing may be taken for lost.
-                    raise unavailable(f"Object storage answered {status}.")
+        self._reach.answered()
+        return response
 
     async def _answer(self, request: Request) -> ClientResponse:
         for _ in range(_ATTEMPTS - 1):
@@ -229,22 +245,6 @@ class Progress:
             yield piece
 
 
-async def says_no_such_key(response: ClientResponse) -> bool:
-    """Whether a 404 is about the key: a bucket that is not there says nothing of what it held."""
-    try:
-        return b"<Code>NoSuchKey</Code>" in await response.content.read(_REFUSAL_BYTES)
-    except (ClientError, TimeoutError, OSError):
-        return False
-
-
-async def pieces_of(response: ClientResponse) -> AsyncIterator[bytes]:
-    """The body of an answer as it comes; `Unavailable` when it breaks off."""
-    try:
-        async for piece in response.content.iter_chunked(PIECE_BYTES):
-            yield piece
-    except (ClientError, TimeoutError, OSError) as error:
-        raise unavailable("Object storage broke off its answer.") from error
-
-
-def unavailable(detail: str) -> Unavailable:
-    return Unavailable("objects-unavailable", detail, retry_after=2)
+def asks_by_reach(request: Request) -> bool:
+    """All but uploads, which may be silent for long, and the question for a sign of life."""
+    return request.body is None and request.key != ""

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from runtime.errors import TooLarge
-from stores.signing import PIECE_BYTES
+from stores.answers import PIECE_BYTES
 
 
 class Spool:

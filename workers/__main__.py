@@ -87,7 +87,7 @@ async def serve(settings: Settings, role: str, number: int, operations_port: int
     async with operated(settings, engines, port=operations_port, optional=["cache"]) as health:
         log().info("worker.started", role=role, number=number)
         # A wrong version of the tables, or a log that forgets, would make every attempt a fault.
-        await work(settings, role, number, stopping, lambda: health.report().status != "not ready")
+        await work(settings, role, number, stopping, lambda: health.report().status)
         log().info("worker.stopped", role=role, number=number)
 
 
@@ -96,13 +96,14 @@ async def serve_collector(settings: Settings, operations_port: int) -> None:
     stopping = stop_on_signals()
     async with operated(settings, ENGINES["erasures"], port=operations_port) as health:
 
-        def is_ready() -> bool:
-            return health.report().status == "ready"
+        def state() -> str:
+            return health.report().status
 
         log().info("collector.started")
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(work(settings, "erasures", 0, stopping, is_ready), name="erasures")
-            tasks.create_task(collect_daily(settings, stopping, is_ready), name="collector")
+            collecting = collect_daily(settings, stopping, lambda: state() == "ready")
+            tasks.create_task(collecting, name="collector")
+            tasks.create_task(work(settings, "erasures", 0, stopping, state), name="erasures")
         log().info("collector.stopped")
 
 

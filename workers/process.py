@@ -17,7 +17,7 @@ from stores.objects import Objects
 from workers.house import keep_house
 from workers.imaging.decoders import Decoders
 from workers.site import Darkroom, Site, Storeroom
-from workers.subscriptions import EFFECTS, SUBSCRIPTIONS, topics_of
+from workers.subscriptions import DEPENDS_ON, EFFECTS, SUBSCRIPTIONS, topics_of
 
 # Of one stream, nearly all of them only waiting: for what they depend on, or to be tried again.
 # With so many of them something is wrong that new ones would only add to.
@@ -74,7 +74,7 @@ def readers_of(
     *,
     number: int = 0,
     clock: Callable[[], float] = time.monotonic,
-    may_read: Callable[[], bool] = lambda: True,
+    state: Callable[[], str] = lambda: "ready",
 ) -> list[Reader]:
     """A reader for every partition of every topic the role reads, each with its own batch."""
     batch = settings.decoders if role == "renditions" else settings.batch_size
@@ -97,7 +97,8 @@ def readers_of(
             site=site,
             limits=limits,
             clock=clock,
-            may_read=may_read,
+            state=state,
+            depends_on={each: topics_of(each) for each in DEPENDS_ON[role]},
         )
         for topic in topics_of(role)
         for partition in range(settings.partitions)
@@ -109,9 +110,9 @@ async def work(
     role: str,
     number: int,
     stopping: asyncio.Event,
-    may_read: Callable[[], bool],
+    state: Callable[[], str],
 ) -> None:
-    """Run every reader of the role until told to stop, reading only while `may_read` says so."""
+    """Run every reader of the role until told to stop, reading only while its state allows it."""
     streams = len(topics_of(role)) * settings.partitions
     async with (
         open_site(settings, role) as site,
@@ -120,7 +121,7 @@ async def work(
     ):
         house = keep_house(site, role, stopping, lease_seconds=settings.lease_seconds)
         tasks.create_task(house, name=f"{role} house")
-        for reader in readers_of(role, settings, site, blocking, number=number, may_read=may_read):
+        for reader in readers_of(role, settings, site, blocking, number=number, state=state):
             tasks.create_task(reader.run(stopping), name=f"{role} {reader.claims.stream}")
 
 

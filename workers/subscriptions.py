@@ -58,6 +58,16 @@ SUBSCRIPTIONS: dict[str, dict[type[Event], Handler]] = {
 EFFECTS = frozenset({"renditions", "erasures"})
 """Roles that touch the world outside; every other is a projection, which a replay may run."""
 
+DEPENDS_ON: dict[str, tuple[str, ...]] = {
+    "accounts": (),
+    "renditions": (),
+    "posts": ("accounts",),
+    "graph": ("accounts",),
+    "fanout": ("accounts", "posts", "graph"),
+    "erasures": ("accounts", "renditions", "posts"),
+}
+"""For whose rows a role's handlers may have to wait. Nobody waits for himself, by whatever way."""
+
 
 def topics_of(role: str) -> list[str]:
     """The topics a role reads: one consumer group of its name on each partition of them."""

@@ -66,7 +66,7 @@ async def labour(order: Order, settings: Settings) -> None:
         first = FIRST.get(order.point) if kind is BY_TAG.get(order.tag) else None
         handlers[kind] = points.watched(kind, handler, first=first and first(stopping))
     points.arm(patch, deadly(order))
-    await work(settings, order.role, order.number, stopping, lambda: True)
+    await work(settings, order.role, order.number, stopping, lambda: "ready")
 
 
 def deadly(order: Order):

@@ -52,6 +52,8 @@ class Outcome:
     objections: list = field(default_factory=list)
     probes: Probes | None = None
     facts: dict = field(default_factory=dict)
+    left_open: tuple = ()
+    """How many values the record leaves open, of how many."""
 
     @property
     def felt(self):
@@ -146,7 +148,8 @@ async def judge(site, outcome, folder):
             break
         await asyncio.sleep(2)
     outcome.objections += objections(model, sight)
-    outcome.facts["values whose end the record leaves open"] = "{} of {}".format(*model.left_open())
+    outcome.left_open = model.left_open()
+    outcome.facts["values whose end the record leaves open"] = "{} of {}".format(*outcome.left_open)
     outcome.facts["posts shown"] = sum(
         each["account"]["counts"]["posts"] for each in sight["members"].values()
     )
@@ -163,6 +166,9 @@ def kills_that_were_felt(outcome):
                 without = outcome.probes.longest_without(kind, each.began, each.ended)
                 if without > MOST_KILLED_SECONDS:
                     yield f"{row} ({each.target}): no {kind} for {without:.1f} s"
+                failing = outcome.probes.longest_failing(kind, each.began, each.ended)
+                if failing > MOST_KILLED_SECONDS:
+                    yield f"{row} ({each.target}): {kind} kept failing for {failing:.1f} s"
 
 
 def parse():

@@ -111,6 +111,16 @@ def a_missing_original(members, sight):
     sight["objects"].remove("originals/a2")
 
 
+@lie("'two' is lost")
+def a_deleted_photo_that_is_gone_at_once(members, sight):
+    sight["objects"].remove("photos/a3")
+
+
+@lie("photos are kept that nobody sent")
+def a_photo_of_a_refused_upload(members, sight):
+    sight["objects"].append("photos/a4")
+
+
 @lie("originals are kept that nobody sent")
 def an_original_from_nowhere(members, sight):
     sight["objects"].append("originals/b0")
@@ -118,7 +128,7 @@ def an_original_from_nowhere(members, sight):
 
 @lie("are staged")
 def staging_that_is_not_swept(members, sight):
-    sight["objects"].append("staging/x")
+    sight["objects"] += ["staging/x", "staging/y"]  # a refused upload may have left one
 
 
 @lie("a photo of post 7 answers 404")

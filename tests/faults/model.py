@@ -141,10 +141,10 @@ class Model:
 
     def read_upload(self, member, line):
         about, ok = line["about"], line["outcome"] == "ok"
-        self.digests.update(about["photos"])
         # What failed attempts left there is swept by age; what was answered is swept after use.
         self.staged_at_most += (line["attempts"] - ok) * len(about["photos"])
         if ok or line["strays"]:
+            self.digests.update(about["photos"])
             post_id = line["body"]["id"] if ok else None
             member.uploads.append(Upload(about["caption"], about["photos"], post_id, ok))
 

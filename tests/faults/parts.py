@@ -14,12 +14,16 @@ GENTLY = {"database": signal.SIGINT}
 
 
 class Part:
-    """A process by its name; `kind` says what it is, and is what a table of faults shows."""
+    """A process by its name; `kind` says what it is, and is what a table of faults shows.
+
+    Whoever connects to it does so through a line that is `gone` with it, and `back` as soon as it
+    `accepts`: not a moment later, when it says that it is ready.
+    """
 
     def __init__(self, name, kind, command, *, environ, folder, answers):
         self.name, self.kind = name, kind
         self.command, self.environ, self.folder = command, environ, folder
-        self.answers = answers
+        self.answers = self.accepts = answers
         self.process = None
         self.starts = self.stubborn = 0
         self.gone = lambda: None
@@ -66,8 +70,8 @@ class Part:
                 await asyncio.sleep(RESTART_SECONDS)
 
     async def _say_when_back(self):
-        while not await self.answers():  # noqa: ASYNC110 - another process answers
-            await asyncio.sleep(0.05)
+        while not await self.accepts():  # noqa: ASYNC110 - another process listens
+            await asyncio.sleep(0.02)
         await _result(self.back())
 
     def kill(self):

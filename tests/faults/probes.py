@@ -14,6 +14,12 @@ AFTERMATH_SECONDS = 0.5
 """How long after its end a fault is still blamed."""
 HELD_UP_SECONDS = 0.25
 """Less is how any loop wakes up."""
+CALM_SECONDS = 1
+"""Without a failure: then it is over, and the next one is another."""
+READS = ("/v1/feed", "/v1/accounts/probe")
+FOLLOW = "/v1/accounts/probed/follow"
+COMMANDS = (("PATCH", "/v1/me"), ("PUT", FOLLOW), ("PATCH", "/v1/me"), ("DELETE", FOLLOW))
+"""Of those that the edge may try elsewhere, and of those that it gives to one gateway alone."""
 
 
 @dataclass
@@ -26,7 +32,7 @@ class Probe:
 
 
 class Probes:
-    """One member reads and changes their own profile; `asked` by kind is what came of it."""
+    """One member reads, edits, follows another; `asked` by kind is what came of it."""
 
     def __init__(self, address):
         self.address = address
@@ -39,26 +45,24 @@ class Probes:
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(timeout=wait, connector=connector) as session:
             self.session = session
-            token = await self.sign_up()
-            self.headers = {"Authorization": f"Bearer {token}"}
-            reads = ("/v1/feed", "/v1/accounts/probe")
+            await self.sign_up("probed")
+            self.headers = {"Authorization": f"Bearer {await self.sign_up('probe')}"}
             number = 0
             async with asyncio.TaskGroup() as tasks:
                 while not stopping.is_set():
                     number += 1
                     # Not by turns: the edge goes by turns too, and each gateway would be asked one.
-                    read = reads[number // 2 % len(reads)]
+                    read = READS[number // 2 % len(READS)]
                     tasks.create_task(self.probe("reads", "GET", read), name="read")
-                    edit = {"json": {"bio": f"probe {number}"}}
-                    tasks.create_task(
-                        self.probe("commands", "PATCH", "/v1/me", **edit), name="command"
-                    )
+                    method, path = COMMANDS[number // 2 % len(COMMANDS)]
+                    edit = {"json": {"bio": f"probe {number}"}} if method == "PATCH" else {}
+                    tasks.create_task(self.probe("commands", method, path, **edit), name="command")
                     due = time.time() + EVERY_SECONDS
                     await asyncio.sleep(EVERY_SECONDS)
                     self.late.append((due, time.time() - due))
 
-    async def sign_up(self):
-        command = {"username": "probe", "password": "correct horse battery"}
+    async def sign_up(self, username):
+        command = {"username": username, "password": "correct horse battery"}
         url = f"{self.address}/v1/accounts"
         async with self.session.post(url, json=command) as answer:
             return (await answer.json())["token"]
@@ -90,6 +94,16 @@ class Probes:
         """Of those on their way in these windows, from 0 to 1."""
         asked = self.touching(kind, windows)
         return sum(not each.good for each in asked) / max(1, len(asked))
+
+    def longest_failing(self, kind, began, ended):
+        """The longest time in which requests kept failing, though others may have been answered."""
+        longest, since, until = 0.0, 0.0, float("-inf")
+        for each in self.touching(kind, [(began, ended)]):
+            if not each.good:
+                since = each.began if each.began > until + CALM_SECONDS else since
+                until = max(until, each.ended)
+                longest = max(longest, until - since)
+        return longest
 
     def slowest(self, kind, windows):
         """The longest wait for a good answer, in seconds."""

@@ -34,6 +34,15 @@ class Proxy:
         self.touched += len(self._lines)
         await self._reset_all()
 
+    async def upstream_accepts(self):
+        """Whether somebody listens where we connect to."""
+        try:
+            _, writer = await self._connect()
+        except OSError:
+            return False
+        writer.close()
+        return True
+
     def stall(self):
         """Be a frozen engine: connections are taken and kept, and no byte goes either way.
 

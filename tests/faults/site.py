@@ -115,6 +115,7 @@ class Site:
         line = Proxy(own, self.place.sockets / f"{name}.sock")
         self.lines["edge", name] = await self._stack.enter_async_context(line)
         gateway.gone, gateway.back = line.refuse, line.reopen
+        gateway.accepts = line.upstream_accepts
 
     async def add_edge(self):
         port = int(self.place.block) * 1000 + EDGE_PORT
@@ -127,6 +128,7 @@ class Site:
         line = Proxy(("127.0.0.1", port))
         self.lines["client", "edge"] = await self._stack.enter_async_context(line)
         edge.gone, edge.back = line.refuse, line.reopen
+        edge.accepts = line.upstream_accepts
 
     async def command(self, *arguments):
         """Run one of the project's commands to its end."""

@@ -20,6 +20,9 @@ async def test_a_minute_of_faults_loses_nothing_and_doubles_nothing(tmp_path):
     assert len(outcome.felt) >= LEAST_FAULTS
     assert outcome.storms
     assert outcome.facts["posts shown"] > 0
+    assert outcome.facts["entries trimmed"] > 0
+    left_open, values = outcome.left_open
+    assert left_open < values / 10
 
 
 def test_the_deck_has_every_fault_on_every_part_and_line():

@@ -31,7 +31,7 @@ def test_every_second_read_failing_is_seen_though_somebody_is_always_answered():
 
     [row] = [line for line in table_of(outcome).splitlines() if "kill cache" in line]
 
-    assert row == "| kill cache | 1 | 0 | 1 | 0.2 | 48 | 3.00 | 0.1 | 0 | 0.01 |"
+    assert row == "| kill cache | 1 | 0 | 1 | 0.2 | 49 | 3.00 | 0.1 | 0 | 0.01 |"
 
 
 def test_a_strike_that_met_nothing_is_shown_as_idle_and_measures_nothing():
@@ -72,6 +72,23 @@ def test_the_first_faults_alone_are_the_kills_to_feel_and_then_each_row_comes_on
     assert kinds == sorted(kinds)
     storm = dealer.deal(site, 6)
     assert len({target for _, target in storm}) == 6
+
+
+def test_requests_that_keep_failing_are_an_outage_though_every_second_one_is_answered():
+    """One failure now and another seconds later are not: between the two all went well."""
+    every_second = [Probe(at / 10, at / 10 + 0.02, at % 2 == 0) for at in range(50, 90)]
+    assert 3.8 < probes_of(every_second).longest_failing("reads", 5, 9) < 4
+
+    now_and_then = [Probe(at / 10, at / 10 + 0.02, at % 30 != 0) for at in range(50, 90)]
+    assert probes_of(now_and_then).longest_failing("reads", 5, 9) < 0.1
+
+    kills = [
+        Strike(Card("kill", target), target, True, 5.0, 9.0, 1)
+        for target in ("gateway-read", "renditions")
+    ]
+    said = list(kills_that_were_felt(Outcome(1, strikes=kills, probes=probes_of(every_second))))
+    assert len(said) == 2
+    assert all("kept failing" in each for each in said)
 
 
 def test_a_run_without_a_lone_kill_proves_nothing_about_kills():

@@ -56,6 +56,7 @@ def true_record():
     clients.say("ada", "upload", {"id": "8", "event": "p8"}, caption="two", photos=["a3"])
     clients.say("ada", "upload", {"id": "9", "event": "p9"}, caption="three", photos=["a1"])
     clients.say("ada", "delete", {"event": "d8"}, post="8")
+    clients.say("ada", "upload", outcome="refused", status=503, caption="four", photos=["a4"])
     return clients
 
 

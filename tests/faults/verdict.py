@@ -189,7 +189,10 @@ def commands(model, sight):
 
 
 def objects(model, sight):
-    """Each photo of each post that is shown is kept, and nothing that nobody sent."""
+    """Each photo of each post that was recorded is kept, and nothing of one that was not.
+
+    Of posts that were deleted too: their bytes stay for a week.
+    """
     kept = {
         folder: {key.split("/")[1] for key in sight["objects"] if key.startswith(f"{folder}/")}
         for folder in ("originals", "photos")
@@ -201,7 +204,7 @@ def objects(model, sight):
         pages = [] if isinstance(seen["posts"], int) else seen["posts"]
         shown = {post["caption"] for post in chain.from_iterable(pages)}
         for upload in model.members[name].uploads:
-            if upload.caption in shown:
+            if upload.certain or upload.caption in shown:
                 lost = set(upload.photos) - (kept["originals"] & kept["photos"])
                 yield from (f"{each} of {upload.caption!r} is lost" for each in sorted(lost))
     staged = sum(key.startswith("staging/") for key in sight["objects"])

@@ -58,7 +58,7 @@ def app_of(settings, log_client):
     app[LOG] = Log(log_client, partitions=8, secret=b"s" * 32)
     app[TOKENS] = Tokens(b"s" * 32)
     app[NOTICES] = Notices()
-    app[NOTICES].ready = True
+    app[NOTICES].known.set()
     app.on_response_prepare.append(finish_headers)
     app.cleanup_ctx.extend((open_room, open_caching, open_limits))
     for route in feed.ROUTES:

@@ -177,7 +177,7 @@ async def test_nobody_is_recognised_before_revocations_are_known(gateway, settin
     """An ended token must not work again just because a gateway has started."""
     ada = await gateway.sign_up("ada")
     async with serving(settings) as other:
-        other.app[NOTICES].ready = False
+        other.app[NOTICES].known.clear()
         answer = await other.ask("GET", "/v1/me", ada)
 
     assert (answer.status, answer.body["code"]) == (503, "starting")

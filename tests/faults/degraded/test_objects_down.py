@@ -11,6 +11,8 @@ from tests.gateway.publishing import form, urls_of
 from workers.process import create_groups
 
 CROWD = 12
+READERS = 300
+"""More than a gateway has connections to storage."""
 PART = b'--b\r\nContent-Disposition: form-data; name="photo"\r\n\r\n'
 UPLOAD = (
     "POST /v1/posts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
@@ -39,7 +41,7 @@ async def test_object_storage_down_uploads_are_refused_before_the_body_and_feeds
         async with site.down("objects", how):
             await later.enter_async_context(working(site.settings, ["renditions"]))
             await asyncio.gather(
-                *(site.refused("GET", url, code="objects-unavailable") for _ in range(CROWD)),
+                *(site.refused("GET", url, code="objects-unavailable") for _ in range(READERS)),
                 *(told_before_the_body(site, ada) for _ in range(CROWD)),
             )
             await site.check("objects", "down")
