@@ -101,29 +101,23 @@ async def test_an_upload_under_way_is_waited_for(site):
     assert [each.key async for each in site.objects.list("")] == []
 
 
-async def test_the_same_photo_posted_meanwhile_is_spared(site, bob, monkeypatch):
-    """Somebody else uploads the bytes while they are swept, at every step of it."""
-    for step in ("condemn", "named_in_log"):
-        await erase_beside_an_upload(site, bob, monkeypatch, sweeping, step)
-    await erase_beside_an_upload(site, bob, monkeypatch, ledger, "doom")
+STEPS = {"condemn": sweeping, "named_in_log": sweeping, "doom": ledger}
 
 
-async def erase_beside_an_upload(site, bob, monkeypatch, owner, step):
-    username = f"ada_{step}"
-    registered = AccountRegistered(username=username, display_name="Ada", password_hash="-")
-    eve = (await site.log.register(registered)).id
-    await publish_as(site, eve, BYTES)
-    posts = []
+@pytest.mark.parametrize("step", STEPS)
+async def test_the_same_photo_posted_meanwhile_is_spared(site, bob, monkeypatch, step):
+    """Somebody else uploads the bytes while they are swept."""
+    await site.publish(BYTES)
+    ada, posts = site.author, []
 
     async def upload():
         site.author = bob
         posts.append(await site.submit(BYTES))
 
     with monkeypatch.context() as patch:
-        before(patch, owner, step, upload)
-        await erase(site, eve, rounds=12)
+        before(patch, STEPS[step], step, upload)
+        await erase(site, ada, rounds=12)
     await site.assert_whole(posts[0])
-    await site.delete(posts[0])
 
 
 @pytest.mark.parametrize("dropped", [False, True])
@@ -152,7 +146,7 @@ async def test_a_dead_letter_of_its_own_keeps_nothing(site, monkeypatch, dropped
 
 
 async def test_what_another_letter_names_is_left_to_the_collector(site, bob, monkeypatch):
-    """It may be retried: the erasure does not wait for that for ever, the daily pass looks again."""
+    """It may be retried: the erasure does not wait for ever, the daily pass looks again."""
     await site.publish(BYTES)
 
     async def fails(*_):
