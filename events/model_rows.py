@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from events.ids import shard_of
-from events.model import Model
-from events.model_things import PUBLISHED, Thing, account_of, edge_of, post_of
+from events.model import Edge, Model
+from events.model_things import PUBLISHED, Thing, account_of, author_of, edge_of, erased_by, post_of
 
 Row = tuple[Any, ...]
 
@@ -36,17 +36,32 @@ def tally_of(model: Model) -> Tally:
 
 def posts_of(model: Model) -> Iterator[tuple[int, Thing]]:
     """Those whose author is here: a row has its account's beside it."""
-    for post_id, facts in model.posts.items():
-        post = post_of(facts)
+    for post_id in model.posts:
+        post = post_in(model, post_id)
         if post and is_here(model, post["author_id"].value):
             yield post_id, post
 
 
-def edges_of(model: Model) -> Iterator[tuple[tuple[int, int], Thing]]:
+def edges_of(model: Model) -> Iterator[tuple[Edge, Thing]]:
     """Those both of whose ends are here."""
-    for edge, facts in model.edges.items():
+    for edge in model.edges:
         if is_here(model, edge[0]) and is_here(model, edge[1]):
-            yield edge, edge_of(facts)
+            yield edge, edge_in(model, edge)
+
+
+def post_in(model: Model, post_id: int) -> Thing | None:
+    """A post, as far as the model knows its author."""
+    facts = model.posts.get(post_id, ())
+    author_id = author_of(facts)
+    if author_id is None:
+        return None
+    return post_of(facts, erased_by(model.accounts.get(author_id, ())))
+
+
+def edge_in(model: Model, edge: Edge) -> Thing:
+    """An edge, whose registers nobody set where nothing was said of it."""
+    follower_gone, followee_gone = (erased_by(model.accounts.get(each, ())) for each in edge)
+    return edge_of(model.edges.get(edge, ()), (follower_gone, followee_gone))
 
 
 def is_here(model: Model, account_id: int) -> bool:
@@ -80,6 +95,7 @@ def account_row(account_id: int, thing: Thing, tally: Tally) -> Row:
         account_id,
         thing["username"].value,
         *(part for register in registers for part in register),
+        thing["erased"].event,
         tally.posts[account_id],
         tally.followers[account_id],
         tally.following[account_id],

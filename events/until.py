@@ -14,7 +14,8 @@ from events.ids import SEQUENCES, Position, created_ms, position_of, shard_of
 from events.log import Log
 from events.model import Model
 from events.model_decided import address_of
-from events.model_things import PUBLISHED, Thing, account_of, edge_of, post_of
+from events.model_rows import edge_in, post_in
+from events.model_things import PUBLISHED, Thing, account_of
 from runtime.errors import Invalid, NotFound
 
 STATES = {10: "processing", 20: "rejected", 21: "published", 30: "deleted", 40: "erased"}
@@ -46,8 +47,13 @@ class Until:
         self._began(account_id, "account")
         self.model = Model(lambda each: each == account_id)
         home = shard_of(account_id) % self.log.partitions
-        graph = [("graph", partition) for partition in range(self.log.partitions)]
-        for topic, partition in [("accounts", home), ("posts", home), *graph]:
+        # Whom it follows, and who follows it, may be of any partition, and erased.
+        everywhere = [
+            (topic, partition)
+            for topic in ("accounts", "graph")
+            for partition in range(self.log.partitions)
+        ]
+        for topic, partition in [("posts", home), *everywhere]:
             async for count in self._read(topic, partition, account_id):
                 yield count
 
@@ -55,18 +61,18 @@ class Until:
         """Read all about a post."""
         self._began(post_id, "post")
         home = shard_of(post_id) % self.log.partitions
-        async for count in self._read("posts", home, post_id):
-            yield count
+        self.model = Model(lambda each: shard_of(each) == shard_of(post_id))
+        for topic in ("posts", "accounts"):  # its author may be erased
+            async for count in self._read(topic, home, post_id):
+                yield count
 
     def account_then(self, account_id: int) -> list[Then]:
         """`NotFound` when no such account was ever registered."""
         thing = account_of(self.model.accounts.get(account_id, ()))
         if thing is None:
             raise NotFound("no-account", f"No account was registered with the id {account_id}.")
-        posts = [post_of(facts) for facts in self.model.posts.values()]
-        holding = [
-            edge for edge, facts in self.model.edges.items() if edge_of(facts)["holds"].value
-        ]
+        posts = [post_in(self.model, each) for each in self.model.posts]
+        holding = [each for each in self.model.edges if edge_in(self.model, each)["holds"].value]
         counted = {
             "posts": sum(each is not None and each["state"].value == PUBLISHED for each in posts),
             "followers": sum(followee == account_id for _, followee in holding),
@@ -77,7 +83,7 @@ class Until:
 
     def post_then(self, post_id: int) -> list[Then]:
         """`NotFound` when nothing was ever said of such a post."""
-        thing = post_of(self.model.posts.get(post_id, ()))
+        thing = post_in(self.model, post_id)
         if thing is None:
             raise NotFound("no-post", f"No post was submitted with the id {post_id}.")
         return self._told("posts", thing)

@@ -18,7 +18,7 @@ from events.undone import undone
 from events.work import FanoutChunk
 from runtime.loglines import log as log_line
 from runtime.outages import is_outage
-from workers.site import Darkroom, Site
+from workers.site import Darkroom, Site, Storeroom
 from workers.subscriptions import SUBSCRIPTIONS, topics_of
 
 ROUND_SECONDS = 10.0
@@ -29,7 +29,7 @@ LEAST_SILENT_SECONDS = 300.0  # a reader that runs is heard of in every second
 
 
 async def keep_house(
-    site: Site | Darkroom, role: str, stopping: asyncio.Event, *, lease_seconds: float
+    site: Site | Darkroom | Storeroom, role: str, stopping: asyncio.Event, *, lease_seconds: float
 ) -> None:
     """Until told to stop; an engine that is away only postpones it."""
     roles = {each: topics_of(each) for each in SUBSCRIPTIONS}

@@ -108,7 +108,7 @@ async def verify(
         yield Progress(what="comparing", done=number, total=len(tables), unit="tables")
 
     wrong: Seen = {}
-    why = Excuses({}, {})
+    why = Excuses({}, {}, {})
     for number in range(1, LOOKS):
         if not seen:
             break

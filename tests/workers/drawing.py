@@ -3,13 +3,26 @@
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from events.accounts import PasswordChanged, ProfileEdited
+from events.accounts import AccountErased, PasswordChanged, ProfileEdited
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
 from events.posts import Place, PostDeleted, PostPublished, PostRejected, PostSubmitted
 from tests.workers.histories import happened, registered, rendered, staged
 
 NAMES = ("ada", "bob", "cyd")
-STEPS = ("edit", "password", "submit", "publish", "reject", "delete", "wish", "verdict", "withdraw")
+STEPS = (
+    "edit",
+    "password",
+    "submit",
+    "publish",
+    "reject",
+    "delete",
+    "wish",
+    "verdict",
+    "withdraw",
+    "erase",
+)
+ANNOUNCED = ("publish", "reject", "verdict")
+"""What workers say of what an account did before it was erased; it commands nothing more."""
 # What most often happens in one go; without it hardly a history would have a feed, or a register
 # that was set twice.
 TOGETHER = {
@@ -34,6 +47,9 @@ def happening(draw, kind, accounts, history, moment):
             return None
         forged = kind == "delete" and draw(st.integers(0, 2)) == 0
         actor = actor if forged else getattr(subject.event, "followee_id", subject.actor)
+    gone = {each.actor for each in history if isinstance(each.event, AccountErased)}
+    if actor in gone and kind not in ANNOUNCED:
+        return None
     return happened(event_of(draw, kind, subject, other, moment), actor, moment)
 
 
@@ -65,6 +81,8 @@ def event_of(draw, kind, subject, other, moment):  # noqa: C901 - one case a kin
             event = FollowRequested(followee_id=other)
         case "withdraw":
             event = Unfollowed(followee_id=other)
+        case "erase":
+            event = AccountErased()
         case "verdict":
             event = FollowAccepted(follower_id=subject.actor, wish_version=subject.id)
     return event

@@ -3,7 +3,7 @@
 import pytest
 
 from events import unapplied
-from events.accounts import ProfileEdited
+from events.accounts import AccountErased, ProfileEdited
 from events.dead_letters import Drop, Letter, Undelivered, bury, drop, retry
 from events.graph import Unfollowed
 from events.log import stream_key
@@ -98,6 +98,26 @@ async def test_a_dead_letter_explains_its_rows_as_long_as_it_stands(unfold, grou
     assert await retry(log_client, what) == "retried"
     [found] = (await verdict_on(ground)).findings
     assert found.explained == f"{EDIT.address} waits for accounts"
+
+
+async def test_an_erasure_that_is_not_done_explains_all_that_is_the_accounts(unfold, ground):
+    """Its rows, its posts, what it follows, and its followees' counters; nobody else's words."""
+    erased = happened(AccountErased(), ADA.actor, 60)
+    await unfold(erased, "accounts", "posts", "graph", "fanout")
+    verdict = await verdict_on(ground)
+
+    assert not verdict.drifted
+    assert {each.table for each in verdict.findings} >= {
+        "accounts",
+        "posts",
+        "photo_references",
+        "followers",
+        "following",
+    }
+    await ground.connection.execute(
+        "UPDATE heliograph.accounts SET bio = 'forged' WHERE id = $1", CYD.actor
+    )
+    assert dict((await verdict_on(ground)).drifted) == {"accounts": 1}
 
 
 async def test_a_letter_explains_nothing_that_it_does_not_touch(unfold, ground, site):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from events.accounts import AccountRegistered, ProfileEdited
+from events.accounts import AccountErased, AccountRegistered, ProfileEdited
 from events.arguments import rfc3339
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
 from events.ids import created_ms
@@ -162,6 +162,20 @@ async def test_an_account_as_it_was(happen, told, ada, bob, ask):
     assert (then["posts"]["value"], then["display_name"]["value"]) == (1, "Ada")
     assert (now["bio"]["set by"], now["bio"]["at"]) == (edit.address, rfc3339(created_ms(edit.id)))
     assert "hash of" not in str(then)
+
+
+async def test_an_erased_account_says_only_that_it_was(happen, told, ada, bob, ask):
+    """What it was before has no words any more either, for its key is gone; numbers stay."""
+    erasure = await happen(AccountErased(), ada)
+    before = rfc3339(created_ms(erasure.id) - 1)
+    then = registers((await ask("until", "--account", "ada", "--at", before, "--json"))[1])
+    now = registers((await ask("until", "--account", "ada", "--at", "0s", "--json"))[1])
+    post = registers((await ask("until", "--post", told, "--at", "0s", "--json"))[1])
+
+    assert (then["display_name"]["value"], then["followers"]["value"]) == ("", 1)
+    assert (now["erased"]["value"], now["followers"]["value"]) == (True, 0)
+    assert now["bio"]["set by"] == erasure.address
+    assert (post["state"]["value"], post["caption"]["value"]) == ("erased", "")
 
 
 async def test_a_post_as_it_was(happen, told, ada, ask):

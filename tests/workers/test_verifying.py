@@ -135,8 +135,8 @@ async def test_a_wrong_handler_is_found(fault, tell, ground, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "phrase", "instead", "lacks"),
     [
-        ("push", "await self._trips", "[] and await self._trips", True),
-        ("hide", "await self._trips", "edges = () and await self._trips", False),
+        ("push", "await self.trips", "[] and await self.trips", True),
+        ("hide", "await self.trips", "edges = () and await self.trips", False),
     ],
 )
 async def test_a_wrong_window_is_found(name, phrase, instead, lacks, tell, ground, monkeypatch):

@@ -33,7 +33,7 @@ async def people(site):
 
 
 async def test_a_site_in_use_is_verified(settings, people, ground):
-    """While people edit, follow, post and delete, nothing of it is taken for drift."""
+    """While people edit, follow, post, delete and leave, nothing of it is taken for drift."""
     async with workers(settings):
         for _ in range(100):
             await people.act()
@@ -42,7 +42,7 @@ async def test_a_site_in_use_is_verified(settings, people, ground):
                 before = people.commands
                 verdict = await verdict_on(ground, **LIVELY)
                 assert not verdict.findings
-                assert verdict.rows["accounts"] == 8
+                assert verdict.rows["accounts"] >= 8
                 assert verdict.rows["feed_windows"]
                 assert people.commands > before
     assert not (await verdict_on(ground)).findings
