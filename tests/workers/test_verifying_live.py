@@ -45,7 +45,7 @@ async def test_a_site_in_use_is_verified(settings, people, ground):
                 assert verdict.rows["accounts"] >= 8
                 assert verdict.rows["feed_windows"]
                 assert people.commands > before
-    assert not (await verdict_on(ground)).findings
+        assert not (await verdict_on(ground, **LIVELY)).findings
 
 
 async def test_one_wrong_row_is_found_in_a_site_in_use(settings, people, ground, database):
