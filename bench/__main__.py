@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import (
     archive,
+    digest,
     fan_out,
     feed_page,
     gateway_memory,
@@ -36,6 +37,7 @@ QUESTIONS = {
     "overload": overload.measure,
     "replay": replay.measure,
     "rebuild_feeds": rebuild_feeds.measure,
+    "digest": digest.measure,
 }
 NAMES = (*QUESTIONS, "archive", "start_up")
 RESULTS = Path(__file__).parent / "results" / "main-job.md"

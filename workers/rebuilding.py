@@ -88,10 +88,11 @@ async def rebuild_metadata(settings: Settings, log: Log, wanted: Rebuilding) -> 
             f"Swapped: handlers waited {swapped.held_seconds * 1000:.0f} ms, "
             f"{swapped.groups_set_back} groups were set back."
         )
-        yield Line(
-            f"What was there before is {swapped.old_schema}, with all that people have erased "
-            f"since: python -m events rebuild drop {swapped.old_schema}"
-        )
+        if swapped.old_schema:
+            yield Line(
+                f"What was there before is {swapped.old_schema}, with all that people have erased "
+                f"since: python -m events rebuild drop {swapped.old_schema}"
+            )
         if generation:
             yield Line("Every window is built anew as it is read.", aside=True)
             await forget_generation(settings, before)
