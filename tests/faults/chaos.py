@@ -85,6 +85,7 @@ async def chaos(seed, seconds, folder, *, say, clients=8, workers=WORKERS):
         record.close()
         await judge(site, outcome, folder)
         outcome.objections += sorted(watch.said)
+        outcome.objections += [each async for each in watch.audit()]
         outcome.objections += [
             f"{name} was told to end, and did not within {PATIENCE_SECONDS} s"
             for name, part in site.parts.items()
@@ -93,6 +94,7 @@ async def chaos(seed, seconds, folder, *, say, clients=8, workers=WORKERS):
         outcome.objections += kills_that_were_felt(outcome)
         outcome.facts |= {"commands": record.lines, "members": load.born}
         outcome.facts |= {"entries trimmed": watch.trimmed}
+        outcome.facts |= {"of them archived ones": watch.topics_trimmed}
         if outcome.objections:
             shutil.copytree(site.place.var / "logs", folder / "logs", dirs_exist_ok=True)
     return outcome
