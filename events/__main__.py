@@ -25,8 +25,8 @@ GROUPS = (
     explaining,
     backlog,
     stock,
-    archive_commands,
     dead_letter_arguments,
+    archive_commands,
 )
 """Each declares its commands under a name of its own, and what runs them."""
 
