@@ -80,7 +80,7 @@ async def test_a_rejection_is_a_refusal_with_its_code(log, ada, log_client, give
 
 
 async def test_nobody_waits_for_what_no_read_shows(log, ada, log_client, give):
-    """With object storage away `erasures` reads nothing; an edited profile is shown all the same."""
+    """With object storage away `erasures` reads nothing; an edited profile is shown anyway."""
     edited = await log.append(ProfileEdited(bio="Hi"), actor=ada)
     stream = stream_key("accounts", edited.address.partition)
     await give(stream, "accounts")
