@@ -32,6 +32,8 @@ EVENTS: tuple[type[Event], ...] = (
 
 BY_TAG: dict[str, type[Event]] = {str(kind.__struct_config__.tag): kind for kind in EVENTS}
 TOPICS = frozenset(kind.TOPIC for kind in EVENTS)
+ARCHIVED = TOPICS - {FanoutChunk.TOPIC}
+"""Of facts. Work that is lost is planned again."""
 
 
 def tag_of(kind: type[Event]) -> str:

@@ -215,18 +215,6 @@ async def ensure_group(client: Client, stream: str, group: str) -> None:
             raise
 
 
-async def retire_consumers(
-    log: Log, group: str, topics: Iterable[str], silent_seconds: float
-) -> list[str]:
-    """Forget consumers of a group that were not heard of for so long and hold nothing: who."""
-    retired = set()
-    for topic in topics:
-        for partition in range(log.partitions):
-            stream, arguments = stream_key(topic, partition), [group, int(silent_seconds * 1000)]
-            retired.update(await FUNCTIONS.call(log.client, "retire", [stream], arguments))
-    return sorted(name.decode() for name in retired)
-
-
 def _only_stream(reply: Any) -> list[Entry]:
     """The entries of a read of one stream, in either protocol's shape; trimmed ones left out."""
     if not reply:

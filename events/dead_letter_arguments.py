@@ -1,15 +1,18 @@
 """The arguments of `python -m events dead-letters`: list, show, retry, drop."""
 
 import argparse
-import re
-import time
-from datetime import UTC, datetime
 from typing import Any
 
-from events.dead_letter_commands import drop_letters, list_letters, retry_letters, show_letters
+from events.arguments import ASKED, DECIDED, add_command, moment
+from events.dead_letter_commands import (
+    check_choice,
+    drop_letters,
+    list_letters,
+    retry_letters,
+    show_letters,
+)
 from events.workbench import Named
 
-SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 LISTED = 50
 
 GROUP_HELP = """\
@@ -34,37 +37,31 @@ roles failed at the same event, by role:address as in the list.
 def declare(groups: Any, *, epilog: str) -> None:
     """Add `dead-letters` and its commands."""
 
-    def command(to: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
-        made: argparse.ArgumentParser = to.add_parser(
-            name,
-            help=text,
-            description=f"{text}.",
-            epilog=EXAMPLES + epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        made.set_defaults(run=run)
-        return made
+    def command(
+        to: Any, name: str, run: Any, text: str, *, interrupted: str = ASKED
+    ) -> argparse.ArgumentParser:
+        return add_command(to, name, run, text, epilog=EXAMPLES + epilog, interrupted=interrupted)
 
     group = command(groups, "dead-letters", None, "see and decide what could not be done")
     group.description = GROUP_HELP
-    commands = group.add_subparsers(metavar="COMMAND", required=True)
+    commands = group.add_subparsers(metavar="COMMAND", title="commands")
 
     listing = command(commands, "list", list_letters, "list the letters that stand")
     _add_filters(listing)
     listing.add_argument("--limit", type=int, default=LISTED, help="at most so many; 0: all")
     showing = command(commands, "show", show_letters, "show everything about some letters")
     showing.add_argument("named", nargs="+", type=named, metavar="ID")
-    for each in (listing, showing):
-        each.add_argument("--json", action="store_true", help="one JSON object a line")
 
-    retrying = command(commands, "retry", retry_letters, "have deliveries tried again")
-    dropping = command(commands, "drop", drop_letters, "give deliveries up for good, on record")
+    decided = {"interrupted": DECIDED}
+    retrying = command(commands, "retry", retry_letters, "have deliveries tried again", **decided)
+    text = "give deliveries up for good, on record"
+    dropping = command(commands, "drop", drop_letters, text, **decided)
     dropping.add_argument("--why", required=True, type=reason, help="kept with the letter")
     for each in (retrying, dropping):
         each.add_argument("named", nargs="*", type=named, metavar="ID")
         each.add_argument("--all", action="store_true", help="every letter that the filters admit")
         each.add_argument("--dry-run", action="store_true", help="only say which they are")
-        each.set_defaults(parser=each, dropped=False)
+        each.set_defaults(check=check_choice, dropped=False)
     _add_filters(retrying)
     _add_filters(dropping, dropped=False)
 
@@ -76,18 +73,6 @@ def named(text: str) -> Named:
     except ValueError:
         message = f"{text!r} is no event's id, no address and no role:address"
         raise argparse.ArgumentTypeError(message) from None
-
-
-def moment(text: str) -> int:
-    """An argument that says when, in Unix ms: `90s`, `15m`, `2h`, `3d` ago, or ISO 8601 (UTC)."""
-    if ago := re.fullmatch(r"(\d+)([smhd])", text):
-        return int((time.time() - int(ago[1]) * SECONDS[ago[2]]) * 1000)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        message = f"{text!r} is neither like 2h or 3d, nor like 2026-11-24T12:00Z"
-        raise argparse.ArgumentTypeError(message) from None
-    return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1000)
 
 
 def reason(text: str) -> str:

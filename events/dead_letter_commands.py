@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from events.catalogue import EVENTS, tag_of
 from events.dead_letters import DEAD, DROPPED, SHELVES, Drop, Shelf, Standing, hides, type_of
 from events.log import Log
-from events.telling import Desk, Line
+from events.telling import Desk, Line, Record, Told
 from events.workbench import (
     Decided,
     Named,
@@ -70,18 +70,18 @@ async def show_letters(desk: Desk, arguments: argparse.Namespace) -> AsyncIterat
                 yield Line("\n".join(page(full)))
 
 
-async def retry_letters(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Line]:
+async def retry_letters(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Told]:
     """A line for each, once it is done."""
     chosen, unknown = await _choose(desk.log, arguments, SHELVES)
     dry = arguments.dry_run
     decided = _imagine(chosen, "would be retried") if dry else retry_each(desk.log, chosen)
     for each in unknown:
         yield Line(f"{each.text} has no letter to retry.", failed=True, aside=True)
-    async for line in _lines(decided):
-        yield line
+    async for told_one in _told(decided, as_json=arguments.json):
+        yield told_one
 
 
-async def drop_letters(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Line]:
+async def drop_letters(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Told]:
     """The same; and a warning where people would no longer see what was decided."""
     chosen, unknown = await _choose(desk.log, arguments, (DEAD,))
     if arguments.dry_run:
@@ -91,8 +91,14 @@ async def drop_letters(desk: Desk, arguments: argparse.Namespace) -> AsyncIterat
         decided = drop_each(desk.log, chosen, note)
     for each in unknown:
         yield Line(f"{each.text} has no letter to drop.", failed=True, aside=True)
-    async for line in _lines(decided, warning=HIDES):
-        yield line
+    async for told_one in _told(decided, as_json=arguments.json, warning=HIDES):
+        yield told_one
+
+
+def check_choice(arguments: argparse.Namespace) -> None:
+    """Refuse what says nothing, or too much, of which letters are meant."""
+    if bool(arguments.named) == (arguments.all or _wanted(arguments) != Wanted()):
+        arguments.teaching.error("say which: either IDs, or filters, or --all")
 
 
 def _wanted(arguments: argparse.Namespace) -> Wanted:
@@ -113,8 +119,6 @@ async def _choose(
 ) -> tuple[AsyncIterator[Standing], list[Named]]:
     """The letters that are meant, and the names that have none on these shelves."""
     wanted = _wanted(arguments)
-    if bool(arguments.named) == (arguments.all or wanted != Wanted()):
-        arguments.parser.error("say which: either IDs, or filters, or --all")
     if not arguments.named:
         return select(log, wanted), []
     chosen, unknown = [], []
@@ -135,11 +139,16 @@ async def _imagine(chosen: AsyncIterator[Standing], word: str) -> AsyncIterator[
         yield Decided(what, letter, word)
 
 
-async def _lines(decided: AsyncIterator[Decided], *, warning: str = "") -> AsyncIterator[Line]:
+async def _told(
+    decided: AsyncIterator[Decided], *, as_json: bool, warning: str = ""
+) -> AsyncIterator[Told]:
     number = 0
     async for what, letter, word in decided:
         failed = word in FAILURES
         number += not failed
+        if as_json:
+            yield Record(text="", fields=told(what, letter) | {"decided": word}, failed=failed)
+            continue
         text = f"{name_of(what)}  {type_of(letter)}  {FAILURES.get(word, word)}"
         yield Line(text, failed=failed, aside=failed)
         if warning and hides(letter) and not failed:

@@ -39,6 +39,12 @@ class Position(NamedTuple):
         return position
 
 
+START = Position(0, 0)
+"""What the first entry of a topic comes after."""
+END = Position(MAX_PART - 1, MAX_PART - 1)
+"""Behind whatever a stream can hold."""
+
+
 class Address(NamedTuple):
     """Where an event stands in the log, as clients see it: `<topic>.<partition>.<position>`."""
 

@@ -6,12 +6,10 @@ from typing import NamedTuple
 
 from redis.exceptions import ResponseError
 
-from events.dead_letters import count, kept_key, order_key
+from events.dead_letters import count
 from events.ids import Position
-from events.log import FUNCTIONS, Log, stream_key
+from events.log import Log, stream_key
 from runtime import metrics
-
-KEPT_SECONDS = 3_600  # notices and work, after they have been applied
 
 
 class Lag(NamedTuple):
@@ -68,22 +66,6 @@ async def publish_lag(log: Log, group: str, topics: Iterable[str]) -> None:
         metrics.group_lag_seconds.labels(group, topic).set(max(lag.seconds for lag in lags))
     standing = [await count(log.client, each, group) for each in range(log.partitions)]
     metrics.dead_letters_standing.labels(group).set(sum(standing))
-
-
-async def trim_applied(log: Log, trimmed: str, roles: Mapping[str, Iterable[str]]) -> None:
-    """Drop entries of `trimmed` older than an hour whose effect stands in every role's topics.
-
-    A notice stands in for a row until the row is written: it outlives any backlog, and a burial.
-    One step a partition: between looking and dropping, a letter could become an entry again. Groups
-    that this process does not know of, of a newer version perhaps, count as well. The notice of
-    what was dropped is kept for as long as that may still be retried; it holds up no other.
-    """
-    pairs = [(role, topic) for role, topics in roles.items() for topic in topics]
-    for partition in range(log.partitions):
-        keys = [stream_key(trimmed, partition), order_key("dead", partition), kept_key(partition)]
-        keys += [stream_key(topic, partition) for _, topic in pairs]
-        names = [name for pair in pairs for name in pair]
-        await FUNCTIONS.call(log.client, "trim", keys, [KEPT_SECONDS * 1000, *names])
 
 
 def _first(entries: list[tuple[bytes, object]]) -> Position | None:

@@ -4,7 +4,6 @@
 local SEQUENCES = 1024            -- positions in one millisecond: 10 bits of an id
 local MAX_HEAD_AHEAD_MS = 10000   -- a head further in the future means the server's clock went back
 local MAX_CALLER_SKEW_MS = 5000   -- beyond this one of the two clocks is wrong, and ids would lie
-local GAP_ENTRIES = 1000          -- dropped one by one in a call, about 1 ms
 
 local function split(position)
     local ms, sequence = string.match(position, '^(%d+)-(%d+)$')
@@ -140,111 +139,8 @@ local function reclaim(keys, args)
     return {reply[1], #reply[2]}
 end
 
--- The named fields of what XINFO tells as a flat list.
-local function fields_of(told)
-    local fields = {}
-    for i = 1, #told, 2 do fields[told[i]] = told[i + 1] end
-    return fields
-end
-
--- retire: remove a group's consumers that were not heard of for long and hold nothing. In one step,
--- for removing one drops what it holds. One that only seemed dead is made again when it next reads.
--- KEYS  1 stream   ARGV  1 group  2 silence (ms)
--- Reply their names. Cost about 3 us, and 1 us a consumer.
-local function retire(keys, args)
-    local consumers = redis.pcall('XINFO', 'CONSUMERS', keys[1], args[1])
-    if consumers.err then return {} end  -- no such group yet
-    local retired = {}
-    for _, told in ipairs(consumers) do
-        local consumer = fields_of(told)
-        if consumer.pending == 0 and consumer.idle >= tonumber(args[2]) then
-            redis.call('XGROUP', 'DELCONSUMER', keys[1], args[1], consumer.name)
-            retired[#retired + 1] = consumer.name
-        end
-    end
-    return retired
-end
-
--- Every group of a stream, by name: the last entry that was given to it. Empty without a stream.
-local function groups_of(stream)
-    local groups = {}
-    local told = redis.pcall('XINFO', 'GROUPS', stream)
-    for _, each in ipairs(told.err and {} or told) do
-        local group = fields_of(each)
-        groups[group.name] = group['last-delivered-id']
-    end
-    return groups
-end
-
-local function is_before(one, other)
-    local ms, sequence = split(one)
-    local other_ms, other_sequence = split(other)
-    return ms < other_ms or (ms == other_ms and sequence < other_sequence)
-end
-
--- The first entry of a topic whose effect for a role does not stand, or nil: pending, not yet given
--- (`given` is the last that was, nil without a group), or buried and perhaps to be retried.
-local function first_undone(order, stream, role, topic, given)
-    local first
-    local pending = given and redis.call('XPENDING', stream, role) or {0}
-    if pending[1] > 0 then
-        first = pending[2]
-    else
-        local entry = redis.call('XRANGE', stream, given and '(' .. given or '-', '+', 'COUNT', 1)[1]
-        first = entry and entry[1]
-    end
-    local kin = role .. ' ' .. topic .. ' '
-    local letter = redis.call('ZRANGEBYLEX', order, '[' .. kin, '(' .. kin .. '\127',
-                              'LIMIT', 0, 1)[1]
-    local buried = letter and string.format('%.0f-%.0f', split(string.sub(letter, #kin + 1)))
-    if buried and not (first and is_before(first, buried)) then first = buried end
-    return first
-end
-
--- Drop what stands before the bound, except at the positions to keep, which are in order. Of a long
--- gap between two of those only the beginning; the rest in the next rounds.
-local function trim_around(stream, kept, bound)
-    local from
-    for i = 1, #kept + 1 do
-        local position = kept[i] and string.format('%.0f-%.0f', split(string.match(kept[i], '^%S+')))
-        local to = position and is_before(position, bound) and position or bound
-        if not from then
-            redis.call('XTRIM', stream, 'MINID', '=', to)
-        else
-            local past = redis.call('XRANGE', stream, '(' .. from, '(' .. to, 'COUNT', GAP_ENTRIES)
-            for _, entry in ipairs(past) do redis.call('XDEL', stream, entry[1]) end
-        end
-        if to == bound then return end
-        from = to
-    end
-end
-
--- trim: drop the entries of a stream that are old enough and whose effect stands everywhere: in
--- the roles that are named, with or without a group yet, and in every group that there is.
--- KEYS  1 stream to trim  2 order of the dead letters  3 positions to keep, each alone
---       4.. streams of topics
--- ARGV  1 age to keep (ms)  2.. role, topic, role, topic, ... of the streams, in their order
--- Reply 1. Cost about 10 us a role and topic, 2 us a position to keep.
-local function trim(keys, args)
-    local bound = string.format('%.0f-0', now_ms() - tonumber(args[1]))
-    for i = 4, #keys do
-        local role, topic = args[2 * i - 6], args[2 * i - 5]
-        local groups = groups_of(keys[i])
-        local roles = {[role] = groups[role] or false}
-        for name, given in pairs(groups) do roles[name] = given end
-        for name, given in pairs(roles) do
-            local first = first_undone(keys[2], keys[i], name, topic, given)
-            if first and is_before(first, bound) then bound = first end
-        end
-    end
-    trim_around(keys[1], redis.call('ZRANGE', keys[3], 0, -1), bound)
-    return 1
-end
-
 redis.register_function('append_$VERSION', append)
 redis.register_function('renew_$VERSION', renew)
 redis.register_function('begin_$VERSION', begin)
 redis.register_function('excuse_$VERSION', excuse)
 redis.register_function('reclaim_$VERSION', reclaim)
-redis.register_function('retire_$VERSION', retire)
-redis.register_function('trim_$VERSION', trim)

@@ -15,8 +15,8 @@ from events.dead_letters import kept_key
 from events.entries import open_entries
 from events.envelope import Delivery
 from events.ids import Position
-from events.lag import KEPT_SECONDS
 from events.log import Log, stream_key
+from events.trimming import KEPT_SECONDS
 from runtime.functions import Client
 from runtime.loglines import log as log_line
 from runtime.outages import is_outage

@@ -39,7 +39,7 @@ async def status_of(log: Log, address: Address) -> CommandStatus | None:
         return None
     # Roles before announcements: who is done by now has announced what there is to announce.
     steps = [await _roles_of(log, command)]
-    announcements = await _announcements(log, command)
+    announcements = await announcements_of(log, command)
     steps += [await _roles_of(log, announcement) for announcement in announcements]
     roles: dict[str, str] = {}
     for role, state in (item for step in steps for item in step.items()):
@@ -68,7 +68,7 @@ async def wait_for(log: Log, address: Address, seconds: float) -> CommandStatus 
         look = min(look * 1.5, LONGEST_LOOK_SECONDS)
 
 
-async def _announcements(log: Log, command: Delivery[Any]) -> list[Delivery[Any]]:
+async def announcements_of(log: Log, command: Delivery[Any]) -> list[Delivery[Any]]:
     """What workers announced because of this command; its effect includes theirs."""
     found: list[Delivery[Any] | None]
     match command.event:

@@ -1,4 +1,4 @@
-"""What a command has to say: lines, tables, how far it is. `printing.py` puts it on a screen."""
+"""What a command has to say: lines, records, tables, how far it is. `printing.py` shows it."""
 
 import argparse
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +16,14 @@ class Line(NamedTuple):
     text: str
     failed: bool = False
     aside: bool = False
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing told: `text` to people, `fields` to machines as an object on a line of its own."""
+
+    text: str
+    fields: dict[str, Any]
+    failed: bool = False
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +46,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = "events"
 
 
-Told = Line | Table | Progress
+Told = Line | Record | Table | Progress
 
 
 class Desk(NamedTuple):

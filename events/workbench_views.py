@@ -1,21 +1,19 @@
 """How a dead letter is shown: a row, everything about it, or one JSON object."""
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from cryptography.exceptions import InvalidTag
 
-from events import codec, sealing
+from events import codec
+from events.arguments import rfc3339
 from events.dead_letters import Failure, Letter, Undelivered, hides, type_of
-from events.entries import CAUSE, PAYLOAD, REQUEST, SEALED, TIME, actor_of
+from events.entries import CAUSE, REQUEST, TIME, actor_of
 from events.ids import make_id, shard_of
+from events.legible import read_entries
 from events.log import Log
 
 COLUMNS = ("letter", "type", "event", "buried", "times", "tries", "reason")
-SECRETS = frozenset({"password_hash"})  # of no use to whoever mends a delivery, but to a thief
 
 
 def name_of(what: Undelivered) -> str:
@@ -29,7 +27,7 @@ def row(what: Undelivered, letter: Letter) -> tuple[str, ...]:
         name_of(what),
         type_of(letter),
         _event_id(what, letter) or "-",
-        moment(letter.buried_ms),
+        rfc3339(letter.buried_ms),
         str(letter.times_buried),
         str(letter.attempts),
         letter.dropped.why if letter.dropped else letter.reason,
@@ -63,30 +61,26 @@ def told(what: Undelivered, letter: Letter) -> dict[str, Any]:
         "cause": letter.entry.get(CAUSE, b"").decode(errors="replace"),
         "reason": letter.reason,
         "attempts": letter.attempts,
-        "buried_at": moment(letter.buried_ms),
+        "buried_at": rfc3339(letter.buried_ms),
         "times_buried": letter.times_buried,
         "earlier": [_failure(each) for each in letter.earlier],
         "dropped": letter.dropped
         and {
             "who": letter.dropped.who,
             "why": letter.dropped.why,
-            "at": moment(letter.dropped.dropped_ms),
+            "at": rfc3339(letter.dropped.dropped_ms),
         },
     }
 
 
 async def told_in_full(log: Log, what: Undelivered, letter: Letter) -> dict[str, Any]:
     """The same with the traceback and the payload, its sealed half opened while its key exists."""
-    payload = _half(letter.entry.get(PAYLOAD, b""))
-    sealed = letter.entry.get(SEALED, b"")
-    state = "none"
-    if sealed:
-        state, half = await _opened(log, what, letter, sealed)
-        payload |= half
+    entry = (str(what.position).encode(), letter.entry)
+    [read] = await read_entries(log, what.topic, what.partition, [entry])
     return told(what, letter) | {
         "traceback": letter.traceback,
-        "payload": payload,
-        "sealed": state,
+        "payload": read.payload,
+        "sealed": read.sealed,
     }
 
 
@@ -116,38 +110,6 @@ def as_json(fields: Mapping[str, Any]) -> str:
     return msgspec.json.encode(fields).decode()
 
 
-def moment(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-async def _opened(
-    log: Log, what: Undelivered, letter: Letter, sealed: bytes
-) -> tuple[str, dict[str, Any]]:
-    """How the sealed half fared, and what is in it. Needs no knowledge of the type."""
-    still = {"(sealed)": sealed}
-    actor = _actor(what, letter)
-    if actor is None:
-        return "its author is unknown", still
-    wrapped = await log.wrapped_key(int(actor))
-    if wrapped is None:
-        return "its key is destroyed", {}
-    key = log.keyring.unwrap(int(actor), wrapped)
-    try:
-        return "opened", _half(sealing.unseal(key, type_of(letter), sealed))
-    except (InvalidTag, ValueError):
-        return "does not open with its author's key", still
-
-
-def _half(encoded: bytes) -> dict[str, Any]:
-    """What stands in one half of a payload; as base64 where it is no map of names."""
-    try:
-        fields = msgspec.msgpack.decode(encoded, type=dict[str, Any]) if encoded else {}
-        msgspec.json.encode(fields)
-    except (msgspec.MsgspecError, TypeError, ValueError):
-        return {"(undecodable)": base64.b64encode(encoded).decode()}
-    return {name: "***" if name in SECRETS else value for name, value in fields.items()}
-
-
 def _actor(what: Undelivered, letter: Letter) -> str | None:
     try:
         return str(actor_of(str(what.position).encode(), letter.entry))
@@ -162,8 +124,8 @@ def _event_id(what: Undelivered, letter: Letter) -> str | None:
 
 def _recorded(letter: Letter) -> str | None:
     try:
-        return moment(int(letter.entry.get(TIME, b"")))
-    except (ValueError, OverflowError, OSError):
+        return rfc3339(int(letter.entry.get(TIME, b"")))
+    except ValueError:
         return None
 
 
@@ -171,7 +133,7 @@ def _failure(each: Failure) -> dict[str, Any]:
     return {
         "reason": each.reason,
         "attempts": each.attempts,
-        "buried_at": moment(each.buried_ms),
+        "buried_at": rfc3339(each.buried_ms),
     }
 
 

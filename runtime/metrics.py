@@ -74,6 +74,30 @@ batch_deliveries = Histogram(
     "heliograph_batch_deliveries", "Deliveries in one call of a handler.", ["role"], buckets=SIZES
 )
 
+# The archive.
+archive_lag_seconds = Gauge(
+    "heliograph_archive_lag_seconds",
+    "Age of the oldest entry that is not archived: what a lost log would cost.",
+    ["topic"],
+)
+archive_stopped = Gauge(
+    "heliograph_archive_stopped",
+    "Partitions of a topic whose archive does not go on, for something is wrong with its chain.",
+    ["topic"],
+)
+archive_segments = Counter("heliograph_archive_segments", "Segments stored.", ["topic"])
+archive_entries = Counter("heliograph_archive_entries", "Entries in these segments.", ["topic"])
+archive_bytes = Counter("heliograph_archive_bytes", "Bytes of these segments.", ["topic"])
+topic_bytes = Gauge("heliograph_topic_bytes", "Memory a topic takes in the log.", ["topic"])
+topic_trimmed = Counter(
+    "heliograph_topic_trimmed", "Entries dropped from a topic that was over its budget.", ["topic"]
+)
+unlisted_groups = Gauge(
+    "heliograph_unlisted_groups",
+    "Groups of a topic that no role of the map is behind; trimming does not wait for them.",
+    ["topic"],
+)
+
 # The collector.
 stored_photos = Gauge(
     "heliograph_stored_photos", "Photos in the bucket, as the last pass found them.", ["standing"]

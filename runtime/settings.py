@@ -76,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, wants("a power of two from 1 to 128, fixed for a site's life", ge=1, le=128)
     ] = 8
     log_replicas: Annotated[int, count("replicas that confirm each append", least=0, most=8)] = 0
+    log_budget_mebibytes: Annotated[int, count("memory that topics may take, in MiB")] = 1_024
     log_level: Annotated[
         str, wants("debug, info, warning or error", pattern="^(debug|info|warning|error)$")
     ] = "info"

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from redis.asyncio import Redis
 
+from events.__main__ import carry_out, parser
 from runtime.bucket import make_bucket
 from runtime.connections import open_cache, open_database, open_log
 from runtime.engines.start import start_engines
 from runtime.schema import bring_up
 from runtime.settings import load
+from stores.archive import ROOT, Archive
+from stores.objects import Objects
 
 # Tests do in seconds what people do in days; those of limits set their own.
 UNLIMITED = {
@@ -120,3 +123,30 @@ async def reader_database(settings, clean_site):
     """The pool that gateways have: it can only read."""
     async with await open_database(settings, reader=True) as pool:
         yield pool
+
+
+@pytest.fixture
+async def objects(settings):
+    async with Objects(settings.objects_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def archive(objects):
+    """An archive that is empty: unlike photos, what it holds is named for no content."""
+    await objects.delete([each.key async for each in objects.list(ROOT)])
+    return Archive(objects)
+
+
+@pytest.fixture
+def ask(settings, capsys):
+    """Run a command of `python -m events` here: its exit status, its lines, what it said aside."""
+
+    async def ask(*arguments, **changes):
+        capsys.readouterr()
+        parsed = parser().parse_args([str(each) for each in arguments])
+        status = await carry_out(settings.replace(**changes), parsed)
+        printed = capsys.readouterr()
+        return status, printed.out.splitlines(), printed.err
+
+    return ask

@@ -15,6 +15,7 @@ from runtime.outages import is_outage
 from runtime.settings import Settings, SettingsError, load
 from runtime.shutdown import stop_on_signals
 from stores.ledger import restore
+from workers.archive import keep_archive
 from workers.collecting import collect, foretell
 from workers.collector import collect_daily, open_storeroom, table
 from workers.process import create_groups, work
@@ -39,6 +40,8 @@ def main() -> int:
             uvloop.run(serve_collector(settings, arguments.operations_port))
         case "collect":
             return uvloop.run(collect_once(settings, arguments))
+        case "archive":
+            uvloop.run(serve_archive(settings, arguments.operations_port))
         case role:
             uvloop.run(serve(settings, role, arguments.number, arguments.operations_port))
     return 0
@@ -67,6 +70,12 @@ def parser() -> argparse.ArgumentParser:
     )
     instead.add_argument("--daily", action="store_true", help="a pass a day until told to stop")
     add_operations_port(collecting)
+    archiving = commands.add_parser(
+        "archive",
+        help="copy every topic into object storage, and keep topics within the log's budget; "
+        "until told to stop",
+    )
+    add_operations_port(archiving)
     return made
 
 
@@ -105,6 +114,15 @@ async def serve_collector(settings: Settings, operations_port: int) -> None:
             tasks.create_task(collecting, name="collector")
             tasks.create_task(work(settings, "erasures", 0, stopping, state), name="erasures")
         log().info("collector.stopped")
+
+
+async def serve_archive(settings: Settings, operations_port: int) -> None:
+    """Archive until SIGTERM, with the same beside it."""
+    stopping = stop_on_signals()
+    async with operated(settings, ["log", "objects"], port=operations_port) as health:
+        log().info("archive.started")
+        await keep_archive(settings, stopping, lambda: health.report().status == "ready")
+        log().info("archive.ended")
 
 
 async def collect_once(settings: Settings, arguments: argparse.Namespace) -> int:

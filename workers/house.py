@@ -9,11 +9,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from events.claims import retire_consumers
 from events.ids import Address
-from events.lag import publish_lag, trim_applied
+from events.lag import publish_lag
 from events.log import Log
 from events.posts import PostSubmitted
+from events.trimming import retire_consumers, trim_applied
 from events.undone import undone
 from events.work import FanoutChunk
 from runtime.loglines import log as log_line

@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 
 from events.log import Log
+from stores.archive import Archive
 from stores.feeds import Feeds
 from stores.objects import Objects
 from workers.imaging.decoders import Decoders
@@ -42,3 +43,11 @@ class Storeroom:
     log: Log
     database: "asyncpg.Pool[Any]"
     objects: Objects
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Library:
+    """For the role `archive`, which copies topics into segments. It has no handlers either."""
+
+    log: Log
+    archive: Archive

@@ -23,6 +23,7 @@ HUNDREDS = {
     "posts": 4,
     "graph": 5,
     "fanout": 6,
+    "archive": 7,
     "collect": 8,
     "objects": 9,
 }

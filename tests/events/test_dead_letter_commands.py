@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from events.__main__ import carry_out, parser
 from events.accounts import PasswordChanged, ProfileEdited
 from events.claims import ensure_group
 from events.dead_letters import DEAD, DROPPED, Letter, Undelivered, bury
@@ -14,15 +13,11 @@ from runtime.settings import Secret
 
 
 @pytest.fixture
-def run(settings, capsys):
-    """Run a command here: its exit status, its lines, what it said aside."""
+def run(ask):
+    """Run a command of `dead-letters` here."""
 
     async def run(*arguments, **changes):
-        capsys.readouterr()
-        parsed = parser().parse_args(["dead-letters", *arguments])
-        status = await carry_out(settings.replace(**changes), parsed)
-        printed = capsys.readouterr()
-        return status, printed.out.splitlines(), printed.err
+        return await ask("dead-letters", *arguments, **changes)
 
     return run
 
@@ -122,7 +117,7 @@ async def test_no_hash_of_a_password_is_printed(log, ada, run, bury_entry):
     ],
 )
 async def test_whatever_stands_in_a_letter_is_shown(entry, log_client, run, bury_entry):
-    """Of a type that is not known here, or of broken bytes: as text or as base64."""
+    """Of a type that is not known here, or of broken bytes: as text or as hexadecimal digits."""
     entry_id = "1700000000000-0"
     await log_client.xadd(stream_key("posts", 3), entry, id=entry_id)
     what = await bury_entry("posts", 3, entry_id)
@@ -149,6 +144,17 @@ async def test_retrying_by_filter_says_what_it_did(delete, run, bury_entry, stan
     status, lines, aside = await run("retry", "--type", "post.deleted")
     assert (status, len(lines), aside) == (0, 70, "70 in all.\n")
     assert (await standing(), await pending()) == ([], 70)
+
+
+async def test_machines_are_told_of_each_decision(delete, run, bury_entry):
+    """As objects, what failed too; nothing else is on their lines."""
+    [appended] = await delete(1)
+    await bury_entry("posts", appended.address.partition, str(appended.position))
+    status, [line], _ = await run("drop", "--all", "--why", "of a test", "--json")
+    told = json.loads(line)
+    assert (status, told["decided"], told["event"]) == (0, "dropped", str(appended.id))
+    status, [line], _ = await run("retry", str(appended.id), "--json")
+    assert (status, json.loads(line)["decided"]) == (0, "retried")
 
 
 async def test_dropping_wants_a_reason_and_warns(buried, run, standing):

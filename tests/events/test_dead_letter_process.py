@@ -110,7 +110,7 @@ async def test_an_interrupted_retry_has_done_what_it_told(many, start, standing,
         process.send_signal(signal.SIGINT)
         out, err = await asyncio.to_thread(process.communicate)
 
-    assert (process.returncode, err.decode()[:12]) == (1, "Interrupted.")
+    assert (process.returncode, err.decode()[:12]) == (130, "Interrupted.")
     retried, left = await pending(), len(await standing())
     assert (retried + left, left > 0) == (MANY, True)
     assert 0 < len((told + out).splitlines()) <= retried
@@ -123,4 +123,4 @@ async def test_a_reader_that_has_had_enough_is_no_fault(many, start):
         process.stdout.close()
 
         assert await asyncio.to_thread(process.stderr.read) == b""
-        assert await asyncio.to_thread(process.wait) == 1
+        assert await asyncio.to_thread(process.wait) == 141

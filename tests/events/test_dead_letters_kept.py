@@ -15,9 +15,10 @@ from events.dead_letters import (
     retry,
 )
 from events.ids import Position, shard_of
-from events.lag import publish_lag, trim_applied
+from events.lag import publish_lag
 from events.log import stream_key
 from events.notices import kept_notices
+from events.trimming import trim_applied
 from runtime import metrics
 
 NOTE = Drop(who="grace", why="a load test", dropped_ms=1)

@@ -3,9 +3,10 @@ import time
 from events.claims import ensure_group
 from events.dead_letters import Letter, Undelivered, bury
 from events.ids import Position, shard_of
-from events.lag import Lag, lag_of, trim_applied
+from events.lag import Lag, lag_of
 from events.log import stream_key
 from events.posts import PostDeleted
+from events.trimming import trim_applied
 
 ROLES = {"posts": ["posts"]}
 

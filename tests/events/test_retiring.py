@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from events.claims import retire_consumers
 from events.ids import shard_of
 from events.log import stream_key
+from events.trimming import retire_consumers
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ async def test_a_worker_that_goes_on_meanwhile_is_not_missed(
     stream = stream_key("posts", post.address.partition)
     await give(stream, "posts", "renditions")
     cause = await log.event_at(post.address)
-    ask = status._announcements
+    ask = status.announcements_of
 
     async def then_the_worker_goes_on(log, command):
         found = await ask(log, command)
@@ -42,7 +42,7 @@ async def test_a_worker_that_goes_on_meanwhile_is_not_missed(
             await log_client.xack(stream, group, str(post.position))
         return found
 
-    monkeypatch.setattr(status, "_announcements", then_the_worker_goes_on)
+    monkeypatch.setattr(status, "announcements_of", then_the_worker_goes_on)
     assert (await status_of(log, post.address)).state == "accepted"
 
 

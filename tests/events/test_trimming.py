@@ -5,12 +5,12 @@ import random
 
 import pytest
 
-from events import lag
+from events import trimming
 from events.claims import _only_stream, ensure_group
 from events.dead_letters import Letter, Undelivered, bury, retry
 from events.ids import Position, shard_of
-from events.lag import trim_applied
 from events.log import stream_key
+from events.trimming import trim_applied
 from events.work import FanoutChunk
 
 ROLES = {"fanout": ["work"]}
@@ -50,7 +50,7 @@ def left(log_client, work):
 
 async def test_a_role_without_a_group_has_done_nothing(log, plan, left, monkeypatch):
     """Before its first start, or after its group was lost, everything is still to be done."""
-    monkeypatch.setattr(lag, "KEPT_SECONDS", -60)
+    monkeypatch.setattr(trimming, "KEPT_SECONDS", -60)
     planned = await plan(3)
     await trim_applied(log, "work", ROLES)
     assert await left() == planned
@@ -60,7 +60,7 @@ async def test_a_group_of_a_newer_version_counts_too(
     log, log_client, plan, left, work, monkeypatch
 ):
     """A worker that does not know of it does not trim away what it has not read."""
-    monkeypatch.setattr(lag, "KEPT_SECONDS", -60)
+    monkeypatch.setattr(trimming, "KEPT_SECONDS", -60)
     planned = await plan(3)
     for group in ("fanout", "ranking"):
         await ensure_group(log_client, work, group)
@@ -88,7 +88,7 @@ async def test_what_waits_in_any_way_holds_up_the_trim(
     log, log_client, plan, left, ada, work, monkeypatch
 ):
     """Not given yet, in hand, buried, or given back to be tried again: all from there on stays."""
-    monkeypatch.setattr(lag, "KEPT_SECONDS", -60)
+    monkeypatch.setattr(trimming, "KEPT_SECONDS", -60)
 
     async def left_by_a_trim():
         await trim_applied(log, "work", ROLES)
@@ -145,7 +145,7 @@ async def test_nothing_is_trimmed_that_is_unread_pending_or_buried(
     log, log_client, plan, left, ada, work, monkeypatch
 ):
     """While readers read, finish, bury and retry, and more is appended, nobody misses an entry."""
-    monkeypatch.setattr(lag, "KEPT_SECONDS", -60)
+    monkeypatch.setattr(trimming, "KEPT_SECONDS", -60)
     await ensure_group(log_client, work, "fanout")
     busy = [Hands(log_client, work, shard_of(ada) % 8, name) for name in ("one", "two")]
     over = asyncio.Event()

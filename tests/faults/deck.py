@@ -21,6 +21,7 @@ ENGINES_OF = {
     "posts": ("log", "cache", "database"),
     "graph": ("log", "cache", "database"),
     "fanout": ("log", "cache", "database"),
+    "archive": ("log", "objects"),
     "collect": ("log", "database", "objects"),
 }
 

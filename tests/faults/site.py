@@ -21,9 +21,17 @@ from tests.faults.proxy import Proxy, proxies_in, through
 
 ROOT = Path(__file__).resolve().parents[2]
 GATEWAYS = {"gateway-read": 2, "gateway-write": 2}
-WORKERS = {"accounts": 1, "renditions": 2, "posts": 2, "graph": 1, "fanout": 2, "collect": 1}
-GROUPLESS = "collect-"
-EDGE_PORT = 7_00  # a hundred of the site's block that no program has
+WORKERS = {
+    "accounts": 1,
+    "renditions": 2,
+    "posts": 2,
+    "graph": 1,
+    "fanout": 2,
+    "archive": 1,
+    "collect": 1,
+}
+GROUPLESS = ("archive-", "collect-")
+EDGE_PORT = 8_50  # of the collector's hundred, which needs one of it
 
 # All come from one address, as fast as they can. Leases of 5 s: takeovers happen within minutes.
 SETTINGS = {
@@ -185,7 +193,7 @@ async def running_site(workers=WORKERS):
         for role, number in chain.from_iterable(
             ((role, n) for n in range(count)) for role, count in workers.items()
         ):
-            own = ["--daily"] if role == "collect" else ["--number", str(number)]
+            own = {"archive": [], "collect": ["--daily"]}.get(role, ["--number", str(number)])
             arguments = ["workers", role, *own]
             await site.add_program(f"{role}-{number}", "worker", arguments)
         await site.add_edge()

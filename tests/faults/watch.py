@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from redis.exceptions import RedisError
 
-from events import lag
+from events import trimming
 from events.log import stream_key
 from events.work import FanoutChunk
 from runtime.connections import open_log
@@ -55,9 +55,9 @@ class Watch:
         for partition in range(self.settings.partitions):
             source, copy = stream_key("notices", partition), stream_key(COPY, partition)
             await client.copy(source, copy, replace=True)
-        with patch.object(lag, "KEPT_SECONDS", KEPT_SECONDS):
-            await lag.trim_applied(log, COPY, roles)
-            await lag.trim_applied(log, FanoutChunk.TOPIC, workers_of(FanoutChunk.TOPIC))
+        with patch.object(trimming, "KEPT_SECONDS", KEPT_SECONDS):
+            await trimming.trim_applied(log, COPY, roles)
+            await trimming.trim_applied(log, FanoutChunk.TOPIC, workers_of(FanoutChunk.TOPIC))
 
     async def look(self, client):
         for partition in range(self.settings.partitions):

@@ -2,8 +2,8 @@
 
 from events.dead_letters import Drop, Letter, Undelivered, bury, drop
 from events.ids import Address
-from events.lag import trim_applied
 from events.log import stream_key
+from events.trimming import trim_applied
 from gateway.keys import LOG
 from gateway.resources import forget_once
 from tests.gateway.publishing import publish, show
@@ -27,7 +27,7 @@ async def test_a_post_stays_hidden_when_its_deletion_is_dropped(
     await settle()
 
     assert await drop(log_client, Undelivered("posts", *address), NOTE) == "dropped"
-    monkeypatch.setattr("events.lag.KEPT_SECONDS", -1)
+    monkeypatch.setattr("events.trimming.KEPT_SECONDS", -1)
     roles = {role: topics_of(role) for role in SUBSCRIPTIONS.keys() - EFFECTS}
     await trim_applied(gateway.app[LOG], "notices", roles)
     notices = await log_client.xrange(stream_key("notices", address.partition))

@@ -11,15 +11,9 @@ from pathlib import Path
 import pytest
 
 from runtime.errors import Invalid, NotFound, TooLarge, Unavailable
-from stores.objects import MAX_PHOTO_BYTES, STAGING, Objects, original_key, rendition_key
+from stores.objects import MAX_PHOTO_BYTES, STAGING, original_key, rendition_key
 
 MEBIBYTE = 1024 * 1024
-
-
-@pytest.fixture
-async def objects(settings):
-    async with Objects(settings.objects_url) as opened:
-        yield opened
 
 
 def fresh_key() -> str:
