@@ -6,6 +6,7 @@ import pytest
 
 from gateway import uploads
 from gateway.keys import OBJECTS, SETTINGS
+from gateway.present import WRITTEN
 from tests.gateway.publishing import (
     JPEG,
     form,
@@ -68,6 +69,7 @@ async def test_everything_is_hidden_at_once_and_stays_so(gateway, elsewhere, set
     assert (await erase(gateway, ada)).status == 202
     for each in (gateway, elsewhere):
         await until_status(each, PROFILE, 404, bob)
+        assert not each.app[WRITTEN].posts.values(), "nor is it remembered"
     for settled in (False, True):
         if settled:
             await settle()
