@@ -134,20 +134,23 @@ CREATE INDEX newest_following  ON following (shard, follower_id, wish_version DE
 CREATE INDEX waiting_wishes    ON followers (shard, followee_id, wish_version) WHERE wish AND NOT holds;
 
 
--- Keys of accounts, wrapped by the site secret, copied from the log. They stand apart from the
--- schema that a rebuild swaps, and destroying one erases what it sealed, in every event ever.
+-- apart: what follows stands beside the schema that a rebuild makes again and swaps, and may refer
+-- to nothing in it.
+
+
+-- Keys of accounts, wrapped by the site secret, copied from the log. Destroying one erases what it
+-- sealed, in every event ever.
 CREATE SCHEMA vault;
 CREATE TABLE vault.account_keys (
-    shard       smallint NOT NULL CHECK (shard = heliograph.shard_of(account_id)),
+    shard       smallint NOT NULL CHECK (shard = (account_id >> 10 & 8191)),
     account_id  bigint   NOT NULL,
     wrapped     bytea    NOT NULL,
     PRIMARY KEY (shard, account_id)
 );
 
 
--- What lies in the bucket, a row for each photo, as the collector last found it. It stands apart
--- from the schema that a rebuild swaps: no event tells of it, only the bucket does. The shard is
--- the photo's own, the first 13 bits of its digest.
+-- What lies in the bucket, a row for each photo, as the collector last found it: no event tells of
+-- it, only the bucket does. The shard is the photo's own, the first 13 bits of its digest.
 CREATE SCHEMA storage;
 CREATE FUNCTION storage.shard_of(sha256 bytea) RETURNS smallint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

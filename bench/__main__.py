@@ -1,6 +1,6 @@
 """`python -m bench [--quick] [--cold] [QUESTION ...]`: measure, print the table and keep it.
 
-One site of our own for all questions but the last, which starts its own again and again.
+One site of our own for all questions but the last two, which start their own.
 """
 
 import argparse
@@ -11,7 +11,19 @@ import traceback
 from collections.abc import Awaitable, Collection
 from pathlib import Path
 
-from bench import fan_out, feed_page, gateway_memory, lanes, overload, start_up, upload_to_feed
+from bench import (
+    archive,
+    digest,
+    fan_out,
+    feed_page,
+    gateway_memory,
+    lanes,
+    overload,
+    rebuild_feeds,
+    replay,
+    start_up,
+    upload_to_feed,
+)
 from bench.standing import standing
 from bench.table import Row, write
 
@@ -23,8 +35,11 @@ QUESTIONS = {
     "lanes": lanes.measure,
     "gateway_memory": gateway_memory.measure,
     "overload": overload.measure,
+    "replay": replay.measure,
+    "rebuild_feeds": rebuild_feeds.measure,
+    "digest": digest.measure,
 }
-NAMES = (*QUESTIONS, "start_up")
+NAMES = (*QUESTIONS, "archive", "start_up")
 RESULTS = Path(__file__).parent / "results" / "main-job.md"
 SECONDS_A_QUESTION = 1_200
 
@@ -44,6 +59,8 @@ class Bench:
             async with standing() as site:
                 for name in wanted:
                     await self.ask(name, QUESTIONS[name](site, quick=self.quick))
+        if "archive" in names:
+            await self.ask("archive", archive.measure(quick=self.quick))
         if "start_up" in names:
             await self.ask("start_up", start_up.measure(cold=self.cold))
 

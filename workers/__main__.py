@@ -20,6 +20,7 @@ from workers.collecting import collect, foretell
 from workers.collector import collect_daily, open_storeroom, table
 from workers.process import create_groups, work
 from workers.subscriptions import SUBSCRIPTIONS
+from workers.verifier import verify_daily
 
 ENGINES = {"renditions": ["log", "objects"], "erasures": ["log", "database", "objects"]}
 """What an effect needs; every other role is a projection, and needs the same as the others."""
@@ -40,6 +41,8 @@ def main() -> int:
             uvloop.run(serve_collector(settings, arguments.operations_port))
         case "collect":
             return uvloop.run(collect_once(settings, arguments))
+        case "verify":
+            uvloop.run(serve_verifier(settings, arguments.operations_port))
         case "archive":
             uvloop.run(serve_archive(settings, arguments.operations_port))
         case role:
@@ -76,6 +79,12 @@ def parser() -> argparse.ArgumentParser:
         "until told to stop",
     )
     add_operations_port(archiving)
+    verifying = commands.add_parser(
+        "verify",
+        help="hold the site to its history once a day, until told to stop; `python -m events "
+        "verify` does it now",
+    )
+    add_operations_port(verifying)
     return made
 
 
@@ -123,6 +132,16 @@ async def serve_archive(settings: Settings, operations_port: int) -> None:
         log().info("archive.started")
         await keep_archive(settings, stopping, lambda: health.report().status == "ready")
         log().info("archive.ended")
+
+
+async def serve_verifier(settings: Settings, operations_port: int) -> None:
+    """Verify until SIGTERM, with the same beside it."""
+    stopping = stop_on_signals()
+    engines = ["log", "database", "cache", "objects"]
+    async with operated(settings, engines, port=operations_port) as health:
+        log().info("verifier.started")
+        await verify_daily(settings, stopping, lambda: health.report().status == "ready")
+        log().info("verifier.stopped")
 
 
 async def collect_once(settings: Settings, arguments: argparse.Namespace) -> int:

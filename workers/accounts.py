@@ -10,11 +10,11 @@ from stores import erasures, profiles
 from stores.database import transaction
 from stores.folding import fold
 from stores.profiles import NewAccount
-from workers.site import Site
+from workers.site import Folding
 
 
 async def open_accounts(
-    site: Site, batch: Sequence[Delivery[AccountRegistered]]
+    site: Folding, batch: Sequence[Delivery[AccountRegistered]]
 ) -> Collection[Delivery[AccountRegistered]]:
     """Write each account's row, and copy its wrapped key; an erased account has none left.
 
@@ -40,7 +40,7 @@ def _row_of(registration: Delivery[AccountRegistered]) -> NewAccount:
 
 
 async def edit_profiles(
-    site: Site, batch: Sequence[Delivery[ProfileEdited]]
+    site: Folding, batch: Sequence[Delivery[ProfileEdited]]
 ) -> Collection[Delivery[ProfileEdited]]:
     """Set the registers each event names, each by the highest event that names it."""
     async with transaction(site.database) as db:
@@ -81,7 +81,7 @@ def _winners(
 
 
 async def change_passwords(
-    site: Site, batch: Sequence[Delivery[PasswordChanged]]
+    site: Folding, batch: Sequence[Delivery[PasswordChanged]]
 ) -> Collection[Delivery[PasswordChanged]]:
     """Keep the hash of the latest password."""
     async with transaction(site.database) as db:
@@ -94,7 +94,7 @@ async def change_passwords(
 
 
 async def erase_accounts(
-    site: Site, batch: Sequence[Delivery[AccountErased]]
+    site: Folding, batch: Sequence[Delivery[AccountErased]]
 ) -> Collection[Delivery[AccountErased]]:
     """Leave the reserved name alone of each account, and destroy the copy of its key."""
     async with transaction(site.database) as db:

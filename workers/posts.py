@@ -16,13 +16,13 @@ from stores.database import Database, transaction
 from stores.folding import fold
 from stores.profiles import lock_accounts, move_counters
 from stores.publications import Publication, Rejection, Submission
-from workers.site import Site
+from workers.site import Folding
 
 ERASED_AT_ONCE = 500
 
 
 async def submit_posts(
-    site: Site, batch: Sequence[Delivery[PostSubmitted]]
+    site: Folding, batch: Sequence[Delivery[PostSubmitted]]
 ) -> Collection[Delivery[PostSubmitted]]:
     """Write what the author said of each post."""
     async with transaction(site.database) as db:
@@ -48,7 +48,7 @@ def _submission(delivery: Delivery[PostSubmitted]) -> Submission:
 
 
 async def publish_posts(
-    site: Site, batch: Sequence[Delivery[PostPublished]]
+    site: Folding, batch: Sequence[Delivery[PostPublished]]
 ) -> Collection[Delivery[PostPublished]]:
     """Raise each post to published, with what its latest publication learned of its photos."""
     async with transaction(site.database) as db:
@@ -76,7 +76,7 @@ async def publish_posts(
 
 
 async def reject_posts(
-    site: Site, batch: Sequence[Delivery[PostRejected]]
+    site: Folding, batch: Sequence[Delivery[PostRejected]]
 ) -> Collection[Delivery[PostRejected]]:
     """Raise each post to rejected and keep the latest reason; a published one stays published."""
     async with transaction(site.database) as db:
@@ -97,7 +97,7 @@ async def reject_posts(
 
 
 async def delete_posts(
-    site: Site, batch: Sequence[Delivery[PostDeleted]]
+    site: Folding, batch: Sequence[Delivery[PostDeleted]]
 ) -> Collection[Delivery[PostDeleted]]:
     """Raise each post to deleted, if the actor is its author; else the event is without effect.
 
@@ -116,7 +116,7 @@ async def delete_posts(
 
 
 async def erase_posts(
-    site: Site, batch: Sequence[Delivery[AccountErased]]
+    site: Folding, batch: Sequence[Delivery[AccountErased]]
 ) -> Collection[Delivery[AccountErased]]:
     """Raise all posts of each account to erased, some hundreds in a transaction.
 

@@ -15,6 +15,7 @@ from workers.graph import (
     record_verdicts,
     record_wishes,
     record_withdrawals,
+    write_wishes,
 )
 from workers.posts import delete_posts, erase_posts, publish_posts, reject_posts, submit_posts
 from workers.renditions import render
@@ -54,6 +55,18 @@ SUBSCRIPTIONS: dict[str, dict[type[Event], Handler]] = {
         AccountErased: sweep_erased,
     },
 }
+
+REPLAYED: dict[str, dict[type[Event], Handler]] = {
+    "accounts": SUBSCRIPTIONS["accounts"],
+    "posts": SUBSCRIPTIONS["posts"],
+    "graph": {
+        kind: write_wishes if kind is FollowRequested else handler
+        for kind, handler in SUBSCRIPTIONS["graph"].items()
+        if handler is not open_doors
+    },
+}
+"""The roles whose tables a replay makes again, each to its end before the next begins: a row waits
+for its accounts. Without what announces or decides: what was decided stands in the log."""
 
 EFFECTS = frozenset({"renditions", "erasures"})
 """Roles that touch the world outside; every other is a projection, which a replay may run."""
