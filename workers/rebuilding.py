@@ -28,7 +28,7 @@ from workers.refilling import forget_generation
 from workers.shadowing import Shadow, open_shadow
 from workers.swapping import catch_up, swap
 from workers.verify_commands import tell as tell_verdict
-from workers.verifying import verify
+from workers.verifying import LOOKS_APART_SECONDS, verify
 
 # Then the last step, in which handlers wait, is short.
 NEAR_SECONDS = 1.0
@@ -162,7 +162,12 @@ async def hold_to_model(settings: Settings, shadow: Shadow) -> AsyncIterator[Tol
         return False
 
     async with open_ground(settings, shadow.replay.log) as ground:
-        async for each in verify(ground, live=shadow.schema, behind=behind):
+        async for each in verify(
+            ground,
+            live=shadow.schema,
+            behind=behind,
+            looks_apart_seconds=LOOKS_APART_SECONDS,
+        ):
             if isinstance(each, Progress):
                 yield each
             else:
