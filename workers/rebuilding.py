@@ -51,7 +51,8 @@ class Rebuilding(NamedTuple):
 
 async def rebuild_metadata(settings: Settings, log: Log, wanted: Rebuilding) -> AsyncIterator[Told]:
     """Tells as it goes. `Conflict` when the shadow may not be swapped in; it stays then."""
-    yield Line(await stand_up(settings), aside=True)
+    async for told in stand_up(settings):
+        yield told
     async with open_shadow(
         settings, log, wanted.schema, rate=wanted.rate, strict=wanted.strict
     ) as shadow:
@@ -97,7 +98,7 @@ async def rebuild_metadata(settings: Settings, log: Log, wanted: Rebuilding) -> 
             await forget_generation(settings, before)
 
 
-async def stand_up(settings: Settings) -> str:
+async def stand_up(settings: Settings) -> AsyncIterator[Told]:
     """Empty tables where there are none: of a database that was lost, groups are far ahead."""
     connection = await asyncpg.connect(settings.database_url, timeout=CONNECT_SECONDS)
     try:
@@ -110,7 +111,8 @@ async def stand_up(settings: Settings) -> str:
             f"The database is of version {found}, this code of {wanted}: "
             "run python -m runtime prepare first.",
         )
-    return await bring_up(settings.database_url)
+    if found is None:
+        yield Line(await bring_up(settings.database_url), aside=True)
 
 
 async def follow(replay: Replay, what: str) -> AsyncIterator[Told]:
