@@ -1,6 +1,6 @@
 """`python -m bench [--quick] [--cold] [QUESTION ...]`: measure, print the table and keep it.
 
-One site of our own for all questions but the last, which starts its own again and again.
+One site of our own for all questions but the last two, which start their own.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Collection
 from pathlib import Path
 
 from bench import (
+    archive,
     fan_out,
     feed_page,
     gateway_memory,
@@ -33,10 +34,14 @@ QUESTIONS = {
     "lanes": lanes.measure,
     "gateway_memory": gateway_memory.measure,
     "overload": overload.measure,
+}
+# On engines of their own: a site has no part in them.
+ALONE = {
+    "archive": archive.measure,
     "replay": replay.measure,
     "rebuild_feeds": rebuild_feeds.measure,
 }
-NAMES = (*QUESTIONS, "start_up")
+NAMES = (*QUESTIONS, *ALONE, "start_up")
 RESULTS = Path(__file__).parent / "results" / "main-job.md"
 SECONDS_A_QUESTION = 1_200
 
@@ -56,6 +61,9 @@ class Bench:
             async with standing() as site:
                 for name in wanted:
                     await self.ask(name, QUESTIONS[name](site, quick=self.quick))
+        for name in ALONE:
+            if name in names:
+                await self.ask(name, ALONE[name](quick=self.quick))
         if "start_up" in names:
             await self.ask("start_up", start_up.measure(cold=self.cold))
 

@@ -17,13 +17,26 @@ from runtime.errors import HeliographError
 from runtime.outages import is_outage
 from runtime.settings import Settings, SettingsError, load
 from runtime.site_record import OtherSite, hold_to_site
-from workers import rebuild_arguments, replay_arguments, showing, verify_arguments
+from workers import (
+    archive_commands,
+    backlog,
+    explaining,
+    rebuild_arguments,
+    replay_arguments,
+    showing,
+    stock,
+    verify_arguments,
+)
 
 GROUPS = (
     tail_command,
     showing,
+    explaining,
+    backlog,
+    stock,
     dead_letter_arguments,
     verify_arguments,
+    archive_commands,
     replay_arguments,
     rebuild_arguments,
 )
@@ -78,7 +91,8 @@ def main() -> int:
     try:
         return asyncio.run(until_told(load(os.environ), arguments))
     except (SettingsError, OtherSite) as error:
-        complain(f'{error}. For a site of `make run`: eval "$(python -m runtime env)"')
+        hint = 'For a site of `make run`: eval "$(python -m runtime env)"'
+        complain(f"{str(error).rstrip('.')}. {hint}")
         return 2
     except KeyboardInterrupt:
         complain(arguments.interrupted)

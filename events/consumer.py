@@ -1,4 +1,4 @@
-"""A consumer of one stream for one group: claim, attempt, settle. Nothing else acknowledges.
+"""A consumer of one stream for one group: claim, attempt, settle.
 
 In flight is bounded, a dead engine pauses the reading, and what is active at shutdown is finished.
 """
@@ -10,17 +10,18 @@ from typing import Any, NamedTuple
 
 from events.claims import Claims
 from events.delivering import Done, Handler, Later, Outcome, Poison, attempt
+from events.doubts import Doubts
 from events.entries import Entry, Unreadable, open_entries
 from events.envelope import Delivery, Event
 from events.log import Log
+from events.settling import Settling
 from runtime import metrics
 from runtime.functions import Client
+from runtime.health import stop_watching
 from runtime.loglines import log as log_line
 from runtime.outages import is_outage
 
 BLOCK_MS = 1_000  # also the longest an idle reader delays a shutdown
-UNKNOWN_TYPE_SECONDS = 3_600  # a newer worker may be on its way
-MISSING_SECONDS = 3_600  # what an event depends on is buried itself, or was never recorded
 OUTAGE_SECONDS = 1.0
 
 
@@ -50,8 +51,13 @@ class Reader:
         site: Any,
         limits: Limits,
         clock: Callable[[], float] = time.monotonic,
-        may_read: Callable[[], bool] = lambda: True,
+        state: Callable[[], str] = lambda: "ready",
+        depends_on: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
+        """`state`: what `runtime.health` says of this process; not ready, it reads nothing.
+
+        `depends_on`: roles whose effects these handlers may have to wait for, and their topics.
+        """
         self.claims = Claims(
             log,
             blocking,
@@ -65,7 +71,11 @@ class Reader:
         )
         self.log, self.site, self.handlers, self.limits = log, site, handlers, limits
         self._clock = clock
-        self._may_read = may_read
+        self._settling = Settling(
+            self.claims, attempts=limits.attempts, depends_on=depends_on or {}, clock=clock
+        )
+        self._state = state
+        self._doubts = Doubts(lambda: state() == "ready")
         self._paused_until = 0.0
         self._due_came_last = False
 
@@ -75,12 +85,12 @@ class Reader:
             name = f"renew {self.claims.group} {self.claims.stream}"
             renewing = tasks.create_task(self._keep_leases(), name=name)
             while not stopping.is_set():
-                if self._may_read():
+                if self._state() != "not ready":
                     await self.step(block_ms=BLOCK_MS)
                     await _rest(stopping, self._paused_until - self._clock())
                 else:
                     await _rest(stopping, OUTAGE_SECONDS)
-            renewing.cancel()
+            await stop_watching(renewing)
 
     async def step(self, *, block_ms: int | None = None) -> int:
         """Attempt one batch; how many deliveries it settled. Without a block it never waits."""
@@ -121,7 +131,7 @@ class Reader:
         spared = []
         for entry in entries:
             if self.claims.leases.held[entry[0]].attempts > self.limits.attempts:
-                await self._bury(entry[0], "worker-died", "")
+                await self._settling.bury(entry[0], "worker-died", "")
             else:
                 spared.append(entry)
         return spared
@@ -130,18 +140,25 @@ class Reader:
         claims = self.claims
         opened = await open_entries(self.log, claims.topic, claims.partition, entries)
         readable = [each for each in opened if isinstance(each, Delivery)]
-        settled = await self._set_aside([e for e in opened if isinstance(e, Unreadable)])
+        settled = await self._settling.set_aside([e for e in opened if isinstance(e, Unreadable)])
         unheard = [each for each in readable if type(each.event) not in self.handlers]
-        settled += await self._settle([Done(each) for each in unheard])
+        settled += await self._settling.settle([Done(each) for each in unheard])
         for kind, handler in self.handlers.items():
             batch = [each for each in readable if type(each.event) is kind]
             if batch:
-                settled += await self._settle(await self._attempt(handler, batch))
+                settled += await self._settling.settle(await self._attempt(handler, batch))
+                suspect = self._doubts.went_well()
+                if suspect and str(suspect.delivery.position).encode() in claims.leases.held:
+                    settled += await self._settling.settle([suspect])
         return settled
 
     async def _attempt(self, handler: Handler, batch: Sequence[Delivery[Any]]) -> list[Outcome]:
         started = time.perf_counter()
-        outcomes = await attempt(handler, self.site, batch)
+        try:
+            outcomes = await attempt(handler, self.site, batch)
+        except Exception as error:
+            self._doubts.outage(batch, error)
+            raise
         seconds = time.perf_counter() - started
         event_type = type(batch[0].event).__name__
         metrics.handler_seconds.labels(self.claims.group, event_type).observe(seconds)
@@ -161,60 +178,11 @@ class Reader:
         )
         return outcomes
 
-    async def _settle(self, outcomes: Sequence[Outcome]) -> int:
-        """The one place where a delivery ends: acknowledged, buried, or kept for another try."""
-        leases, now = self.claims.leases, self._clock()
-        done, later, buried = [], [], 0
-        for outcome in outcomes:
-            entry_id = str(outcome.delivery.position).encode()
-            match outcome:
-                case Done():
-                    done.append(entry_id)
-                case Later() if leases.waits(entry_id, now) > MISSING_SECONDS:
-                    await self._bury(entry_id, "dependency-missing", "")
-                    buried += 1
-                case Later():
-                    leases.look_again(entry_id, now)
-                    later.append(entry_id)
-                case Poison() if leases.held[entry_id].attempts < self.limits.attempts:
-                    leases.failed(entry_id, now)
-                case Poison(_, reason, trace):
-                    await self._bury(entry_id, reason, trace)
-                    buried += 1
-        await self.claims.acknowledge(done)
-        await self.claims.excuse(later)
-        return len(done) + buried
-
-    async def _set_aside(self, unreadable: Sequence[Unreadable]) -> int:
-        """What we cannot open is left to a newer worker, or is buried at once when it is broken."""
-        young, buried = [], 0
-        for each in unreadable:
-            entry_id = str(each.position).encode()
-            age_seconds = time.time() - each.position.ms / 1000
-            if not each.known and age_seconds < UNKNOWN_TYPE_SECONDS:
-                young.append(entry_id)
-            else:
-                await self._bury(entry_id, each.reason, "")
-                buried += 1
-        await self.claims.hand_back(young)
-        return buried
-
-    async def _bury(self, entry_id: bytes, reason: str, trace: str) -> None:
-        if not await self.claims.bury(entry_id, reason, trace):
-            return
-        log_line().error(
-            "delivery.buried",
-            role=self.claims.group,
-            position=entry_id.decode(),
-            topic=self.claims.topic,
-            reason=reason,
-        )
-
     async def _pause(self, error: Exception) -> None:
         leases, now = self.claims.leases, self._clock()
         active = leases.active & leases.held.keys()
         for entry_id in active:
-            leases.again(entry_id, now, wait_seconds=OUTAGE_SECONDS)
+            leases.after_outage(entry_id, now, OUTAGE_SECONDS, alone=self._state() == "ready")
         self._paused_until = now + OUTAGE_SECONDS
         log_line().warning(
             "reading.paused",

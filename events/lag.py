@@ -1,7 +1,7 @@
 """How far behind a group is: what it was not given, what it holds, how old the oldest is."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from redis.exceptions import ResponseError
@@ -44,6 +44,17 @@ async def lag_of(log: Log, group: str, topic: str, partition: int) -> Lag:
         lowest = (await log.client.xpending(stream, group))["min"]
         oldest = Position.parse(lowest) if lowest else oldest  # or acknowledged meanwhile
     return Lag(entries, pending, oldest)
+
+
+async def is_behind(log: Log, roles: Mapping[str, Iterable[str]], ms: int) -> bool:
+    """Whether any of these roles has something to do still of what was recorded by then."""
+    for role, topics in roles.items():
+        for topic in topics:
+            for partition in range(log.partitions):
+                oldest = (await lag_of(log, role, topic, partition)).oldest
+                if oldest is not None and oldest.ms <= ms:
+                    return True
+    return False
 
 
 async def publish_lag(log: Log, group: str, topics: Iterable[str]) -> None:

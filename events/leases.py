@@ -30,6 +30,8 @@ class Held:
     """When it was first found to depend on what is not there."""
     looks: int = 0
     """How often that was found again."""
+    alone: bool = False
+    """Whether an engine seemed to be away when it was tried, which may be its own doing."""
 
 
 @dataclass(slots=True)
@@ -56,7 +58,7 @@ class Leases:
             held.attempts, held.counted = tries + 1, False
 
     def due(self, now: float, limit: int) -> list[bytes]:
-        """Ids that may be attempted now; one that workers may die of, alone.
+        """Ids that may be attempted now; one that may be at fault for what happened to it, alone.
 
         First what has been due the longest: were it the oldest, those that wait and are always due
         again would keep all behind them from their turn. Of what is due since the same moment, as
@@ -64,16 +66,19 @@ class Leases:
         """
         ready = [i for i, held in self.held.items() if i not in self.active and held.due <= now]
         ready = sorted(ready, key=lambda i: (self.held[i].due, *_by_age(i)))[:limit]
-        harmless = list(takewhile(lambda i: self.held[i].attempts < SUSPECT_ATTEMPTS, ready))
+        harmless = list(takewhile(self._is_harmless, ready))
         return harmless or ready[:1]
 
     def next_due(self) -> float | None:
         """When the next waiting entry is due; None when none waits."""
         return min((h.due for i, h in self.held.items() if i not in self.active), default=None)
 
-    def again(self, entry_id: bytes, now: float, *, wait_seconds: float) -> None:
-        """Wait for another try that does not count as an attempt."""
-        self.held[entry_id].due = now + wait_seconds
+    def after_outage(
+        self, entry_id: bytes, now: float, wait_seconds: float, *, alone: bool
+    ) -> None:
+        """Wait for another try, by itself perhaps; this one does not count as an attempt."""
+        held = self.held[entry_id]
+        held.due, held.alone = now + wait_seconds, held.alone or alone
 
     def waits(self, entry_id: bytes, now: float) -> float:
         """Seconds for which this one has been waiting for what it depends on."""
@@ -81,11 +86,16 @@ class Leases:
         held.waiting_since = now if held.waiting_since is None else held.waiting_since
         return now - held.waiting_since
 
+    def wait_anew(self, entry_id: bytes) -> None:
+        """What it depends on may still come: whoever brings it is behind."""
+        self.held[entry_id].waiting_since = None
+
     def look_again(self, entry_id: bytes, now: float) -> None:
         """Soon at first, for most often another role is just committing what is missing."""
         held = self.held[entry_id]
         held.due = now + min(FIRST_LOOK_SECONDS * 2**held.looks, LONGEST_LOOK_SECONDS)
         held.looks = min(held.looks + 1, 16)
+        held.alone = False
 
     def failed(self, entry_id: bytes, now: float) -> None:
         """The attempt counts; back off before the next."""
@@ -94,6 +104,10 @@ class Leases:
         held.attempts += 1
         held.counted = False
 
+    def _is_harmless(self, entry_id: bytes) -> bool:
+        held = self.held[entry_id]
+        return held.attempts < SUSPECT_ATTEMPTS and not held.alone
+
     def settle(self, entry_id: bytes) -> None:
         """Done, buried or lost: no longer ours."""
         self.held.pop(entry_id, None)
@@ -101,8 +115,11 @@ class Leases:
 
 def backoff(attempts: int) -> float:
     """Seconds to wait after so many attempts: exponential, with full jitter."""
-    longest = min(BACKOFF_SECONDS * 2**attempts, LONGEST_BACKOFF_SECONDS)
-    return random.uniform(0, longest)  # noqa: S311 - jitter keeps no secret
+    return random.uniform(0, longest_backoff(attempts))  # noqa: S311 - jitter keeps no secret
+
+
+def longest_backoff(attempts: int) -> float:
+    return float(min(BACKOFF_SECONDS * 2**attempts, LONGEST_BACKOFF_SECONDS))
 
 
 def _by_age(entry_id: bytes) -> tuple[int, int]:

@@ -65,13 +65,30 @@ class Archive:
         newest = await self._segment_at(topic, partition, now)
         async for each in self._segments(topic, partition, newest):
             newest = each
-        return await self._manifest(topic, partition, newest) if newest else None
+        return await self.manifest(topic, partition, newest) if newest else None
 
     async def entries(self, manifest: Manifest) -> list[Entry]:
         """What the segment holds, which is all that its manifest says."""
         topic, partition = manifest.topic, manifest.partition
         data = await self._bytes(topic, partition, Position.parse(manifest.first))
         return await asyncio.to_thread(unpack, data, manifest)
+
+    async def manifest(self, topic: str, partition: int, segment: Position) -> Manifest:
+        """That of the segment which begins there."""
+        try:
+            data = await self._objects.read(manifest_key(topic, partition, segment))
+        except NotFound:
+            reason = "its manifest is not there any more"
+            raise SegmentBroken(topic, partition, str(segment), reason) from None
+        return read_manifest(data, topic, partition, str(segment))
+
+    async def stored(self, topic: str, partition: int) -> dict[str, set[str]]:
+        """What is stored, whether it fits together or not: each name, and what is there of it."""
+        found: dict[str, set[str]] = {}
+        async for each in self._objects.list(folder_of(topic, partition)):
+            name, dot, ending = each.key.rpartition("/")[2].rpartition(".")
+            found.setdefault(name or ending, set()).add(dot + ending)
+        return found
 
     async def add(self, topic: str, partition: int, entries: Sequence[Entry]) -> Manifest:
         """Store these entries as the next segment, unless one that begins so stands there.
@@ -134,15 +151,7 @@ class Archive:
     async def _read(
         self, topic: str, partition: int, segments: Sequence[Position]
     ) -> list[Manifest]:
-        return await asyncio.gather(*(self._manifest(topic, partition, each) for each in segments))
-
-    async def _manifest(self, topic: str, partition: int, segment: Position) -> Manifest:
-        try:
-            data = await self._objects.read(manifest_key(topic, partition, segment))
-        except NotFound:
-            reason = "its manifest is not there any more"
-            raise SegmentBroken(topic, partition, str(segment), reason) from None
-        return read_manifest(data, topic, partition, str(segment))
+        return await asyncio.gather(*(self.manifest(topic, partition, each) for each in segments))
 
     async def _bytes(self, topic: str, partition: int, segment: Position) -> bytes:
         try:

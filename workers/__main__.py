@@ -92,7 +92,7 @@ async def serve(settings: Settings, role: str, number: int, operations_port: int
     async with operated(settings, engines, port=operations_port, optional=["cache"]) as health:
         log().info("worker.started", role=role, number=number)
         # A wrong version of the tables, or a log that forgets, would make every attempt a fault.
-        await work(settings, role, number, stopping, lambda: health.report().status != "not ready")
+        await work(settings, role, number, stopping, lambda: health.report().status)
         log().info("worker.stopped", role=role, number=number)
 
 

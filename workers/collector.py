@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from runtime.connections import open_database, open_log
 from runtime.errors import Conflict
+from runtime.health import stop_watching
 from runtime.loglines import log as log_line
 from runtime.outages import is_outage
 from runtime.settings import Settings
@@ -51,9 +52,7 @@ async def collect_daily(
         told = asyncio.create_task(stopping.wait(), name="collect until")
         await asyncio.wait({collecting, told}, return_when=asyncio.FIRST_COMPLETED)
         told.cancel()
-        collecting.cancel()
-        with suppress(asyncio.CancelledError):
-            await collecting
+        await stop_watching(collecting)
 
 
 async def _collect_daily(site: Storeroom, may_collect: Callable[[], bool]) -> None:

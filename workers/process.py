@@ -5,19 +5,23 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from events.claims import ensure_group
 from events.consumer import Limits, Reader
+from events.history import History
 from events.log import Log, stream_key
 from runtime.connections import open_blocking_log, open_cache, open_database, open_log
 from runtime.functions import Client
 from runtime.settings import Settings
+from stores.archive import Archive
 from stores.feeds import Feeds
 from stores.objects import Objects
+from workers import beginning
 from workers.house import keep_house
 from workers.imaging.decoders import Decoders
 from workers.site import Darkroom, Site
-from workers.subscriptions import EFFECTS, SUBSCRIPTIONS, topics_of
+from workers.subscriptions import DEPENDS_ON, EFFECTS, SUBSCRIPTIONS, topics_of
 
 # Of one stream, nearly all of them only waiting: for what they depend on, or to be tried again.
 # With so many of them something is wrong that new ones would only add to.
@@ -40,9 +44,11 @@ async def open_site(settings: Settings, role: str) -> AsyncIterator[Site | Darkr
     async with AsyncExitStack() as stack:
         log = log_of(settings, await stack.enter_async_context(open_log(settings)))
         if role in EFFECTS:
+            objects = await stack.enter_async_context(Objects(settings.objects_url))
+            log.precedents.history = History(log, Archive(objects))
             yield Darkroom(
                 log=log,
-                objects=await stack.enter_async_context(Objects(settings.objects_url)),
+                objects=objects,
                 decoders=await stack.enter_async_context(
                     Decoders(
                         settings.decoders,
@@ -68,7 +74,7 @@ def readers_of(
     *,
     number: int = 0,
     clock: Callable[[], float] = time.monotonic,
-    may_read: Callable[[], bool] = lambda: True,
+    state: Callable[[], str] = lambda: "ready",
 ) -> list[Reader]:
     """A reader for every partition of every topic the role reads, each with its own batch."""
     batch = settings.decoders if role in EFFECTS else settings.batch_size
@@ -91,7 +97,8 @@ def readers_of(
             site=site,
             limits=limits,
             clock=clock,
-            may_read=may_read,
+            state=state,
+            depends_on={each: topics_of(each) for each in DEPENDS_ON[role]},
         )
         for topic in topics_of(role)
         for partition in range(settings.partitions)
@@ -103,9 +110,10 @@ async def work(
     role: str,
     number: int,
     stopping: asyncio.Event,
-    may_read: Callable[[], bool],
+    state: Callable[[], str],
 ) -> None:
-    """Run every reader of the role until told to stop, reading only while `may_read` says so."""
+    """Run every reader of the role until told to stop, reading only while its state allows it."""
+    await begin_with_the_archive(settings, role, stopping, state)
     streams = len(topics_of(role)) * settings.partitions
     async with (
         open_site(settings, role) as site,
@@ -114,19 +122,43 @@ async def work(
     ):
         house = keep_house(site, role, stopping, lease_seconds=settings.lease_seconds)
         tasks.create_task(house, name=f"{role} house")
-        for reader in readers_of(role, settings, site, blocking, number=number, may_read=may_read):
+        for reader in readers_of(role, settings, site, blocking, number=number, state=state):
             tasks.create_task(reader.run(stopping), name=f"{role} {reader.claims.stream}")
 
 
+async def begin_with_the_archive(
+    settings: Settings, role: str, stopping: asyncio.Event, state: Callable[[], str]
+) -> None:
+    """Before its first read, a projection is given what has left the streams."""
+    if role in EFFECTS:
+        return
+    limits = beginning.Limits(settings.batch_size, settings.attempts)
+    async with open_site(settings, role) as site:
+        if isinstance(site, Site):
+            archive = partial(open_archive, settings)
+            await beginning.begin(site, role, archive, limits, stopping, state=state)
+
+
+@asynccontextmanager
+async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
+    """What was ever recorded, for who reads it from the beginning."""
+    async with Objects(settings.objects_url) as objects:
+        yield Archive(objects)
+
+
 async def create_groups(settings: Settings) -> int:
-    """Every group of the map, at the beginning of each of its streams; how many there are."""
-    streams = [
-        (role, stream_key(topic, partition))
-        for role in SUBSCRIPTIONS
-        for topic in topics_of(role)
-        for partition in range(settings.partitions)
-    ]
+    """Every group of the map, at the beginning of each of its streams; how many there are.
+
+    But where a stream is trimmed a projection makes its group itself, when it has read the archive.
+    """
     async with open_log(settings) as client:
-        for role, stream in streams:
-            await ensure_group(client, stream, role)
-    return len(streams)
+        log = log_of(settings, client)
+        made = 0
+        for role in SUBSCRIPTIONS:
+            later = {(each.topic, each.partition) for each in await beginning.unbegun(log, role)}
+            for topic in topics_of(role):
+                for partition in range(settings.partitions):
+                    if (topic, partition) not in later:
+                        await ensure_group(client, stream_key(topic, partition), role)
+                        made += 1
+    return made

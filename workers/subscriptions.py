@@ -62,6 +62,15 @@ for its accounts. Without what announces or decides: what was decided stands in 
 EFFECTS = frozenset({"renditions"})
 """Roles that touch the world outside; every other is a projection, which a replay may run."""
 
+DEPENDS_ON: dict[str, tuple[str, ...]] = {
+    "accounts": (),
+    "renditions": (),
+    "posts": ("accounts",),
+    "graph": ("accounts",),
+    "fanout": ("accounts", "posts", "graph"),
+}
+"""For whose rows a role's handlers may have to wait. Nobody waits for himself, by whatever way."""
+
 
 def topics_of(role: str) -> list[str]:
     """The topics a role reads: one consumer group of its name on each partition of them."""

@@ -61,12 +61,22 @@ async def doomed(template, socket, point):
     living = asyncio.create_task(template.live(role="gateway", point=point, socket=str(socket)))
     client = Client(socket)
     try:
-        await until(asyncio.to_thread, socket.is_socket)
+        await until(accepts, socket)
         yield client
     finally:
         await client.session.close()
         code, said = await living
     assert code == DIED, said
+
+
+async def accepts(socket):
+    """Its file is there a moment before anybody listens."""
+    try:
+        _, writer = await asyncio.open_unix_connection(socket)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def somebody(client, stage):

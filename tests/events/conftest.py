@@ -71,7 +71,7 @@ async def ada(register):
 def reader(log, blocking, ada):
     """A reader of Ada's posts under a name, with a handler."""
 
-    def make(handle, name="one", clock=None, limits=LIMITS):
+    def make(handle, name="one", clock=None, limits=LIMITS, **more):
         return Reader(
             log,
             blocking,
@@ -83,6 +83,7 @@ def reader(log, blocking, ada):
             site=None,
             limits=limits,
             clock=clock or Clock(),
+            **more,
         )
 
     return make

@@ -65,7 +65,7 @@ async def test_a_dead_engine_pauses_and_counts_nothing(reader, delete, pending, 
         return ()
 
     await delete(1, 2, 3)
-    one = reader(handle, clock=clock)
+    one = reader(handle, clock=clock, state=lambda: "degraded")
     for _ in range(22):
         clock.now += 5
         await one.step()

@@ -114,6 +114,7 @@ class Judged(RuleBasedStateMachine):
             site=None,
             limits=LIMITS,
             clock=lambda: self.now,
+            state=lambda: "degraded" if self.database_down else "ready",
         )
 
     def step(self, name):

@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-import events.consumer
+import events.settling
 from events.dead_letters import DEAD, Drop, drop, letters, retry
 from tests.properties.consuming import (
     NAMES,
@@ -131,10 +131,8 @@ class Workers(Judged):
 @pytest.mark.usefixtures("log_client")
 def test_every_delivery_comes_to_its_end(engines, monkeypatch):
     """Done, buried or later, through death, frost, deafness, poison, outage and retry."""
-    later = SimpleNamespace(
-        time=lambda: time.time() + Workers.hours.seconds, perf_counter=time.perf_counter
-    )
-    monkeypatch.setattr(events.consumer, "time", later)
+    later = SimpleNamespace(time=lambda: time.time() + Workers.hours.seconds)
+    monkeypatch.setattr(events.settling, "time", later)
     with asyncio.Runner() as runner:
         machine = type(
             "Machine", (Workers,), {"log_url": engines.log_url, "loop": runner.get_loop()}

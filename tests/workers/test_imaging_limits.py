@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from runtime.errors import Unavailable
+from runtime.outages import is_outage
 from tests.workers.photos import KINDS, encoded, photo, pid_of, signal_every_child
-from workers.imaging.decoders import Decoders
+from workers.imaging.decoders import Decoders, Died
 from workers.imaging.recipe import Refused, Rendered
 
 SMALL = {kind: encoded(photo(90, 60), kind) for kind in KINDS}
@@ -79,13 +80,24 @@ async def test_a_killed_child_costs_the_photo_nothing(render, decoders):
     assert pid_of(decoders) != pid
 
 
-async def test_a_photo_that_kills_twice_is_refused(render, decoders):
-    """Whatever fells two children in a row is at fault itself; others go on."""
-    killing = asyncio.create_task(signal_every_child(decoders, signal.SIGKILL))
+async def test_a_photo_that_fells_two_children_is_refused(render, decoders):
+    """Whatever does that to two in a row is at fault itself; others go on."""
+    felling = asyncio.create_task(signal_every_child(decoders, signal.SIGSEGV))
     answer = await render(encoded(photo(9_000, 9_000)))
-    killing.cancel()
+    felling.cancel()
 
     assert answer.code == "undecodable"
+    assert isinstance(await render(encoded(photo())), Rendered)
+
+
+async def test_a_photo_whose_children_are_killed_is_not_judged(render, decoders):
+    """So does a machine that is short of memory, to whatever it decodes just then."""
+    killing = asyncio.create_task(signal_every_child(decoders, signal.SIGKILL))
+    with pytest.raises(Died) as died:
+        await render(encoded(photo(9_000, 9_000)))
+    killing.cancel()
+
+    assert not is_outage(died.value)
     assert isinstance(await render(encoded(photo())), Rendered)
 
 

@@ -2,6 +2,7 @@
 
 A child's death never harms its worker. The photo is tried once more in a fresh child, for the
 death may have had another cause (memory short, a signal); if it fails there too, it is refused.
+Only who is killed says nothing of the photo: no limit of ours kills, but a machine short of memory.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from pathlib import Path
-from signal import SIGXCPU
+from signal import SIGKILL, SIGXCPU
 from types import TracebackType
 from typing import Self, TypeGuard
 
@@ -85,6 +86,8 @@ class Decoders:
         try:
             answer = await self._attempt(job, fresh=True)
         except Died as died:
+            if died.verdict is None:
+                raise
             return died.verdict
         if isinstance(answer, Failed):
             raise Unavailable("decoders-unavailable", answer.detail)
@@ -140,10 +143,13 @@ def is_conclusive(answer: Answer) -> TypeGuard[Rendered | Refused]:
 
 
 class Died(Exception):
-    """The child ended or was ended; `verdict` is what to say of the photo if it happens again."""
+    """The child ended or was ended; `verdict` is what to say of the photo if it happens again.
 
-    def __init__(self, verdict: Refused) -> None:
-        super().__init__(verdict.code)
+    None: it was killed, by nobody of us. Then the photo may be tried later, and counted as tried.
+    """
+
+    def __init__(self, verdict: Refused | None) -> None:
+        super().__init__(verdict.code if verdict else "a decoder child was killed")
         self.verdict = verdict
 
 
@@ -172,8 +178,8 @@ class Child:
             with suppress(TimeoutError):  # unkilled, so that its exit status tells why
                 async with asyncio.timeout(_DYING_SECONDS):
                     await self.process.wait()
-            exceeded = self.process.returncode == -SIGXCPU
-            raise Died(TOO_COMPLEX if exceeded else UNDECODABLE) from None
+            ends = {-SIGXCPU: TOO_COMPLEX, -SIGKILL: None}
+            raise Died(ends.get(self.process.returncode or 0, UNDECODABLE)) from None
 
     async def answer(self) -> bytes:
         length = int.from_bytes(await self._answers.readexactly(_LENGTH_BYTES))

@@ -161,7 +161,7 @@ async def working(settings, roles):
     """Workers of these roles, in this process, until the block ends."""
     stopping = asyncio.Event()
     tasks = [
-        asyncio.create_task(work(settings, role, 0, stopping, lambda: True), name=f"work.{role}")
+        asyncio.create_task(work(settings, role, 0, stopping, lambda: "ready"), name=f"work.{role}")
         for role in roles
     ]
     try:
