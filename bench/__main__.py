@@ -61,9 +61,9 @@ class Bench:
             async with standing() as site:
                 for name in wanted:
                     await self.ask(name, QUESTIONS[name](site, quick=self.quick))
-        for name in ALONE:
+        for name, measure in ALONE.items():
             if name in names:
-                await self.ask(name, ALONE[name](quick=self.quick))
+                await self.ask(name, measure(quick=self.quick))
         if "start_up" in names:
             await self.ask("start_up", start_up.measure(cold=self.cold))
 

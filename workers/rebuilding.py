@@ -25,7 +25,7 @@ from stores.epochs import Generations
 from workers.excuses import Heads
 from workers.ground import open_ground
 from workers.refilling import forget_generation
-from workers.shadowing import Shadow, open_shadow
+from workers.shadowing import Shadow, alone, open_shadow
 from workers.swapping import catch_up, swap
 from workers.verify_commands import tell as tell_verdict
 from workers.verifying import LOOKS_APART_SECONDS, verify
@@ -53,9 +53,12 @@ async def rebuild_metadata(settings: Settings, log: Log, wanted: Rebuilding) -> 
     """Tells as it goes. `Conflict` when the shadow may not be swapped in; it stays then."""
     async for told in stand_up(settings):
         yield told
-    async with open_shadow(
-        settings, log, wanted.schema, rate=wanted.rate, strict=wanted.strict
-    ) as shadow:
+    async with (
+        alone(settings, "metadata"),
+        open_shadow(
+            settings, log, wanted.schema, rate=wanted.rate, strict=wanted.strict
+        ) as shadow,
+    ):
         yield Line(
             f"{shadow.schema} is new; it is filled from the first event on."
             if shadow.is_new
