@@ -31,6 +31,9 @@ CREATE TABLE accounts (
     private_version       bigint   NOT NULL DEFAULT 0,
     password_hash         text     NOT NULL,      -- argon2id, in its own encoded form
     password_version      bigint   NOT NULL,
+    -- 0, or the account.erased event: then every text above but the username is empty, nobody
+    -- follows or is followed, and every post is erased.
+    erased_version        bigint   NOT NULL DEFAULT 0,
     -- Counters move only by what a statement returns as its old and new rows.
     posts                 integer  NOT NULL DEFAULT 0,   -- published and still there
     followers             integer  NOT NULL DEFAULT 0,
@@ -46,7 +49,8 @@ CREATE TABLE posts (
     id                 bigint   NOT NULL,
     author_id          bigint   NOT NULL,
     -- A ladder; a row keeps its highest rung:
-    -- 10 processing, 20 rejected, 21 published, 30 deleted, 40 erased.
+    -- 10 processing, 20 rejected, 21 published, 30 deleted, 40 erased. An erased one has no words:
+    -- texts, place and problem are empty, of photos only the digests stay, to find their bytes by.
     state              smallint NOT NULL,
     caption            text     NOT NULL DEFAULT '',
     caption_version    bigint   NOT NULL DEFAULT 0,     -- 0: post.submitted is still to come

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bench import (
     archive,
+    digest,
     fan_out,
     feed_page,
     gateway_memory,
@@ -40,6 +41,7 @@ ALONE = {
     "archive": archive.measure,
     "replay": replay.measure,
     "rebuild_feeds": rebuild_feeds.measure,
+    "digest": digest.measure,
 }
 NAMES = (*QUESTIONS, *ALONE, "start_up")
 RESULTS = Path(__file__).parent / "results" / "main-job.md"

@@ -27,6 +27,7 @@ from workers import (
     stock,
     verify_arguments,
 )
+from workers.backup import arguments as backup_arguments
 
 GROUPS = (
     tail_command,
@@ -35,10 +36,11 @@ GROUPS = (
     backlog,
     stock,
     dead_letter_arguments,
-    verify_arguments,
     archive_commands,
+    verify_arguments,
     replay_arguments,
     rebuild_arguments,
+    backup_arguments,
 )
 """Each declares its commands under a name of its own, and what runs them."""
 

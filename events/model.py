@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from events.accounts import AccountRegistered, PasswordChanged, ProfileEdited
+from events.accounts import AccountErased, AccountRegistered, PasswordChanged, ProfileEdited
 from events.envelope import Delivery, Event
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
 from events.ids import shard_of
@@ -62,6 +62,10 @@ class Model:
         if self._keeps(delivery.actor):
             self._of_account(delivery, "password_hash", delivery.event.password_hash)
 
+    def erased(self, delivery: Delivery[AccountErased]) -> None:
+        # Of everybody: it ends what others are to the account, too.
+        self._of_account(delivery, "erased", said=True)
+
     def submitted(self, delivery: Delivery[PostSubmitted]) -> None:
         event = delivery.event
         alts = [*event.alts, *[""] * (len(event.photos) - len(event.alts))]
@@ -112,6 +116,7 @@ NOTES: dict[type[Event], Callable[[Model, Delivery[Any]], None]] = {
     AccountRegistered: Model.registered,
     ProfileEdited: Model.edited,
     PasswordChanged: Model.password,
+    AccountErased: Model.erased,
     PostSubmitted: Model.submitted,
     PostPublished: Model.published,
     PostRejected: Model.rejected,

@@ -7,7 +7,8 @@ from events.envelope import Delivery
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
 from events.ids import Address, position_of, shard_of
 from events.model import Model
-from events.model_things import Thing, account_of, edge_of, post_of
+from events.model_rows import edge_in, post_in
+from events.model_things import Thing, account_of
 from events.posts import PostDeleted, PostPublished, PostRejected, PostSubmitted
 
 FEEDS = "feed_windows"
@@ -79,17 +80,17 @@ def _things(model: Model, table: str, key: Sequence[str]) -> Iterator[tuple[str,
             if thing:
                 yield "accounts", thing
         case "posts" | "photo_references":
-            thing = post_of(model.posts.get(ids[0], ()))
+            thing = post_in(model, ids[0])
             if thing:
                 yield "posts", thing
         case "following":
-            yield "graph", edge_of(model.edges.get((ids[0], ids[1]), ()))
+            yield "graph", edge_in(model, (ids[0], ids[1]))
         case "followers":
-            yield "graph", edge_of(model.edges.get((ids[1], ids[0]), ()))
+            yield "graph", edge_in(model, (ids[1], ids[0]))
         case _:
             viewer, post, author = ids
-            yield "graph", edge_of(model.edges.get((viewer, author), ()))
-            thing = post_of(model.posts.get(post, ()))
+            yield "graph", edge_in(model, (viewer, author))
+            thing = post_in(model, post)
             if thing:
                 yield "posts", {name: thing[name] for name in ("state", "published_ms")}
 

@@ -5,17 +5,15 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from events.catalogue import TOPICS
+from events.catalogue import ARCHIVED
 from events.entries import Unreadable, open_entries
 from events.envelope import Delivery
 from events.history import History
 from events.ids import START, Address, Position
 from events.log import Log, stream_key
 from events.model import Model
-from events.work import FanoutChunk
 
-READ = tuple(sorted(TOPICS - {FanoutChunk.TOPIC}))
-"""Work is no fact: nothing follows from it that does not follow from what caused it."""
+READ = tuple(sorted(ARCHIVED))
 
 
 class Reading:

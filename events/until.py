@@ -1,7 +1,10 @@
 """What an account or a post was at a moment in the past: its history, folded up to there."""
 
+import json
 from collections.abc import AsyncIterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from events.arguments import rfc3339
 from events.entries import open_entries
@@ -11,9 +14,11 @@ from events.ids import SEQUENCES, Position, created_ms, position_of, shard_of
 from events.log import Log
 from events.model import Model
 from events.model_decided import address_of
-from events.model_things import PUBLISHED, Thing, account_of, edge_of, post_of
+from events.model_rows import edge_in, post_in
+from events.model_things import PUBLISHED, Thing, account_of
 from runtime.errors import Invalid, NotFound
 
+STATES = {10: "processing", 20: "rejected", 21: "published", 30: "deleted", 40: "erased"}
 SECRET = frozenset({"password_hash"})
 """Nobody is helped by seeing it."""
 
@@ -42,8 +47,13 @@ class Until:
         self._began(account_id, "account")
         self.model = Model(lambda each: each == account_id)
         home = shard_of(account_id) % self.log.partitions
-        graph = [("graph", partition) for partition in range(self.log.partitions)]
-        for topic, partition in [("accounts", home), ("posts", home), *graph]:
+        # Whom it follows, and who follows it, may be of any partition, and erased.
+        everywhere = [
+            (topic, partition)
+            for topic in ("accounts", "graph")
+            for partition in range(self.log.partitions)
+        ]
+        for topic, partition in [("posts", home), *everywhere]:
             async for count in self._read(topic, partition, account_id):
                 yield count
 
@@ -51,18 +61,18 @@ class Until:
         """Read all about a post."""
         self._began(post_id, "post")
         home = shard_of(post_id) % self.log.partitions
-        async for count in self._read("posts", home, post_id):
-            yield count
+        self.model = Model(lambda each: shard_of(each) == shard_of(post_id))
+        for topic in ("posts", "accounts"):  # its author may be erased
+            async for count in self._read(topic, home, post_id):
+                yield count
 
     def account_then(self, account_id: int) -> list[Then]:
         """`NotFound` when no such account was ever registered."""
         thing = account_of(self.model.accounts.get(account_id, ()))
         if thing is None:
             raise NotFound("no-account", f"No account was registered with the id {account_id}.")
-        posts = [post_of(facts) for facts in self.model.posts.values()]
-        holding = [
-            edge for edge, facts in self.model.edges.items() if edge_of(facts)["holds"].value
-        ]
+        posts = [post_in(self.model, each) for each in self.model.posts]
+        holding = [each for each in self.model.edges if edge_in(self.model, each)["holds"].value]
         counted = {
             "posts": sum(each is not None and each["state"].value == PUBLISHED for each in posts),
             "followers": sum(followee == account_id for _, followee in holding),
@@ -73,7 +83,7 @@ class Until:
 
     def post_then(self, post_id: int) -> list[Then]:
         """`NotFound` when nothing was ever said of such a post."""
-        thing = post_of(self.model.posts.get(post_id, ()))
+        thing = post_in(self.model, post_id)
         if thing is None:
             raise NotFound("no-post", f"No post was submitted with the id {post_id}.")
         return self._told("posts", thing)
@@ -96,12 +106,12 @@ class Until:
     def _told(self, topic: str, thing: Thing) -> list[Then]:
         told = []
         for name, register in thing.items():
-            value = "(kept to itself)" if name in SECRET else register.value
+            value = "(kept to itself)" if name in SECRET else legible(name, register.value)
             address = at = ""
             if register.event:
                 address = str(address_of(topic, register.event, self.log.partitions))
                 at = rfc3339(created_ms(register.event))
-            told.append(Then(name, plain(value), address, at))
+            told.append(Then(name, value, address, at))
         return told
 
 
@@ -112,10 +122,23 @@ def check_moment(at_ms: int, now_ms: int) -> None:
         raise Invalid("in-the-future", detail)
 
 
-def plain(value: object) -> object:
-    """As a table or a JSON object can hold it."""
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, str | int | float | None):
-        return value
-    return str(value)
+def legible(name: str, value: Any) -> object:
+    """A register's value as a person reads it; whole numbers, yes and no as they are."""
+    match name:
+        case "state":
+            return STATES[value]
+        case "photos":
+            return ", ".join(map(_photo, msgspec.json.decode(value)))
+        case "problem":
+            return ": ".join(value) if value[0] else ""
+        case "place":
+            return f"{value.latitude}, {value.longitude}" if value else ""
+        case "alts":
+            return json.dumps(value, ensure_ascii=False) if value else ""
+        case _:
+            return value
+
+
+def _photo(photo: dict[str, Any]) -> str:
+    size = f" {photo['width']}x{photo['height']}" if "width" in photo else ""
+    return f"{photo['sha256']}{size}"

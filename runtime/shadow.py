@@ -12,7 +12,7 @@ import asyncpg
 from runtime.errors import Conflict, Invalid
 from runtime.schema import LIVE, SCHEMA, code_version, let_reader_read, text_of
 
-APART = re.compile(r"^-- apart:", re.MULTILINE)
+APART = re.compile(r"^-- apart:.*$", re.MULTILINE)
 INDEX = re.compile(r"^CREATE INDEX (.+?);\n", re.MULTILINE | re.DOTALL)
 OLD = "heliograph_old_"
 
@@ -38,6 +38,9 @@ async def make_shadow(connection: asyncpg.Connection, schema: str, source: Path 
             )
         return False
     async with connection.transaction():
+        # A database that was lost has not even what stands apart.
+        if await connection.fetchval("SELECT to_regnamespace('vault')") is None:
+            await connection.execute(APART.split(text_of(source))[1])
         await connection.execute(INDEX.sub("", swapped_part(schema, source)))
         await let_reader_read(connection, schema)
     return True

@@ -3,7 +3,8 @@
 Both sides are read in one statement, so of one moment.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -101,8 +102,13 @@ async def lay_out(connection: Any, table: str, rows: Iterable[tuple[Any, ...]]) 
         """  # noqa: S608 - as above
     )
     remaining = iter(rows)
-    while some := [tuple(map(_storable, row)) for row in islice(remaining, ROWS_PER_COPY)]:
+    # In a thread: rows may be worked out as they are taken, and health asks whether the loop turns.
+    while some := await asyncio.to_thread(_some, remaining):
         await connection.copy_records_to_table(table, schema_name=LAID_OUT, records=some)
+
+
+def _some(remaining: Iterator[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [tuple(map(_storable, row)) for row in islice(remaining, ROWS_PER_COPY)]
 
 
 def _storable(value: Any) -> Any:

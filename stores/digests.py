@@ -52,6 +52,7 @@ TABLES: dict[str, Digested] = {
             "private_version",
             "password_hash",
             "password_version",
+            "erased_version",
             "posts",
             "followers",
             "following",

@@ -1,11 +1,12 @@
 """What explains that a row is not as it must be: events that wait, are buried, or were dropped."""
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from events.accounts import AccountErased
 from events.entries import open_entries
 from events.envelope import Delivery
-from events.ids import Address, Position
+from events.ids import Position, shard_of
 from events.log import Log
 from events.model_decided import FEEDS, touched_by
 from events.model_reading import stream_of
@@ -23,6 +24,8 @@ WRITES = {
 }
 """What each role changes. A role that is not here is taken to change everything."""
 
+EVERYTHING = (*TABLES, FEEDS)
+
 Stream = tuple[str, int]
 Heads = Mapping[Stream, Position]
 
@@ -30,8 +33,10 @@ Heads = Mapping[Stream, Position]
 class Excuses(NamedTuple):
     """Why rows may differ: by table and key, and by table where a role is far behind."""
 
-    rows: Mapping[tuple[str, tuple[int, ...]], str]
-    tables: Mapping[str, str]
+    rows: dict[tuple[str, tuple[int, ...]], str]
+    tables: dict[str, str]
+    erasures: dict[tuple[str, int], str]
+    """By table and account, of all of whose rows nothing is certain until its erasure is done."""
 
     def of(self, difference: Difference) -> str:
         """A sentence, or nothing when there is none."""
@@ -41,7 +46,23 @@ class Excuses(NamedTuple):
         keys: list[tuple[int, ...]] = [ids]
         if difference.table == FEEDS:
             keys = [(ids[1],), (ids[0], ids[2])]
-        return next((why for key in keys if (why := self.rows.get((difference.table, key)))), "")
+        for key in keys:
+            if why := self.rows.get((difference.table, key)):
+                return why
+        for (table, account_id), why in self.erasures.items():
+            if table == difference.table and concerns(difference, account_id):
+                return why
+        return ""
+
+
+def concerns(difference: Difference, account_id: int) -> bool:
+    """Whether a row may change when this account is erased; its neighbours' counters do."""
+    if str(account_id) in difference.key or set(difference.columns) & {"followers", "following"}:
+        return True
+    if difference.table == "photo_references":  # whose post it is, the shard alone says
+        return shard_of(difference.owner) == shard_of(account_id)
+    side = difference.one or difference.other or {}
+    return side.get("author_id") == str(account_id)
 
 
 def readings() -> Iterable[tuple[str, str]]:
@@ -73,24 +94,29 @@ async def behind(log: Log, heads: Heads) -> bool:
 
 async def excuses(log: Log, heads: Heads) -> Excuses:
     """Everything that is not applied up to there."""
-    rows: dict[tuple[str, tuple[int, ...]], str] = {}
-    tables: dict[str, str] = {}
+    found = Excuses({}, {}, {})
     for role, topic in readings():
         for partition in range(log.partitions):
-            found = await unapplied(log, role, topic, partition, heads[topic, partition])
-            if found is None:
+            left = await unapplied(log, role, topic, partition, heads[topic, partition])
+            if left is None:
                 why = f"role {role} is far behind in {topic}.{partition}"
-                tables |= dict.fromkeys(WRITES.get(role, (*TABLES, FEEDS)), why)
-                continue
-            for each in found:
-                address = Address(topic, partition, each.position)
-                why = f"{address} {_WHERE[each.where]} {role}"
-                for opened in await open_entries(log, topic, partition, await entry_of(log, each)):
+                found.tables.update(dict.fromkeys(WRITES.get(role, EVERYTHING), why))
+            for each in left or ():
+                entries = await entry_of(log, each)
+                for opened in await open_entries(log, topic, partition, entries):
                     if isinstance(opened, Delivery):
-                        for table, key in touched_by(opened):
-                            if table in WRITES.get(role, (table,)):
-                                rows.setdefault((table, key), why)
-    return Excuses(rows, tables)
+                        _note(found, role, opened, f"{opened.address} {_WHERE[each.where]} {role}")
+    return found
+
+
+def _note(found: Excuses, role: str, delivery: Delivery[Any], why: str) -> None:
+    written = WRITES.get(role, EVERYTHING)
+    for table, key in touched_by(delivery):
+        if table in written:
+            found.rows.setdefault((table, key), why)
+    if isinstance(delivery.event, AccountErased):
+        for table in written:
+            found.erasures[table, delivery.actor] = why
 
 
 _WHERE = {"waits": "waits for", "buried": "is a dead letter of", "dropped": "was dropped for"}

@@ -8,12 +8,12 @@ import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from typing import TypeVar
 
-from events.accounts import ProfileEdited
+from events.accounts import AccountErased, ProfileEdited
 from events.envelope import Delivery
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
 from events.ids import MAX_ID, position_of, shard_of
 from events.lag import lag_of
-from stores import edges, follows
+from stores import edges, erasures, follows
 from stores.accounts import accounts_by_ids
 from stores.database import Database, transaction
 from stores.edges import Verdict, Wish
@@ -23,7 +23,7 @@ from stores.profiles import lock_accounts, move_counters
 from workers.site import Folding, Site
 
 ANNOUNCED_AT_ONCE = 16  # half of the connections a process opens to the log
-WAITING_PAGE = 500
+PAGE = 500
 NEVER = position_of(MAX_ID)
 
 Edge = tuple[int, int]  # follower, followee
@@ -114,7 +114,36 @@ async def record_verdicts(
             moves = await edges.write_verdicts_to_followers(db, verdicts)
             moves += await edges.write_verdicts_of_followees(db, verdicts)
             await move_counters(db, moves)
+            await move_counters(db, await erasures.end_edges(db, set(map(_judged, latest))))
     return [each for each in batch if not known.keys() >= set(_judged(each))]
+
+
+async def end_follows(
+    site: Site, batch: Sequence[Delivery[AccountErased]]
+) -> Collection[Delivery[AccountErased]]:
+    """End every edge of each account, on both sides, some hundreds in a transaction.
+
+    The account first: whoever writes an edge of it from then on ends that in the same go.
+    """
+    async with transaction(site.database) as db:
+        known = await lock_accounts(db, {each.actor for each in batch})
+        ready = {each.actor: each.id for each in batch if each.actor in known}
+        await erasures.erase_accounts(db, ready)
+    for account_id in ready:
+        for others, is_follower in ((follows.followees_of, True), (follows.followers_of, False)):
+            last = 0
+            while True:
+                async with transaction(site.database) as db:
+                    page = await others(db, account_id, last, PAGE)
+                    await lock_accounts(db, {account_id, *page})
+                    ended = {
+                        (account_id, each) if is_follower else (each, account_id) for each in page
+                    }
+                    await move_counters(db, await erasures.end_edges(db, ended))
+                if not page:
+                    break
+                last = page[-1]
+    return [each for each in batch if each.actor not in known]
 
 
 async def open_doors(
@@ -147,7 +176,7 @@ async def _accept_all_waiting(
     seen_version = 0
     while True:
         async with transaction(site.database) as db:
-            waiting = await follows.waiting_wishes(db, opening.actor, seen_version, WAITING_PAGE)
+            waiting = await follows.waiting_wishes(db, opening.actor, seen_version, PAGE)
         if not waiting:
             return
         await _accept(
@@ -205,6 +234,7 @@ async def _fold_wishes(
         moves = await edges.write_wishes_of_followers(db, wishes)
         moves += await edges.write_wishes_to_followees(db, wishes)
         await move_counters(db, moves)
+        await move_counters(db, await erasures.end_edges(db, set(map(_wished, batch))))
     return known
 
 

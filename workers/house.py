@@ -19,7 +19,7 @@ from events.work import FanoutChunk
 from runtime.loglines import log as log_line
 from runtime.outages import is_outage
 from workers.refilling import finish_feeds
-from workers.site import Darkroom, Site
+from workers.site import Darkroom, Site, Storeroom
 from workers.subscriptions import SUBSCRIPTIONS, topics_of
 from workers.swapping import finish_swap
 
@@ -31,7 +31,7 @@ LEAST_SILENT_SECONDS = 300.0  # a reader that runs is heard of in every second
 
 
 async def keep_house(
-    site: Site | Darkroom, role: str, stopping: asyncio.Event, *, lease_seconds: float
+    site: Site | Darkroom | Storeroom, role: str, stopping: asyncio.Event, *, lease_seconds: float
 ) -> None:
     """Until told to stop; an engine that is away only postpones it."""
     roles = {each: topics_of(each) for each in SUBSCRIPTIONS}
@@ -48,7 +48,7 @@ async def keep_house(
             if isinstance(site, Site):
                 await finish_swap(site.log, site.database)
                 await finish_feeds(site.log)
-            elif time.monotonic() >= sweep_at:
+            elif isinstance(site, Darkroom) and time.monotonic() >= sweep_at:
                 sweep_at = time.monotonic() + SWEEP_SECONDS
                 await sweep(site, role)
         except Exception as error:

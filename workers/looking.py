@@ -1,5 +1,6 @@
 """One look at what differs between the live tables and windows and what they are held against."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -136,7 +137,7 @@ async def look_at_windows(
 ) -> tuple[int, Seen]:
     """How many entries windows hold, and which they lack or have too many; of all, or of some."""
     names = await current_names(ground.cache, ground.log.client)
-    due = Due(model)
+    due = await asyncio.to_thread(Due, model)  # seconds, of a large site
     entries, found = 0, []
     if viewer_ids is None:
         pages = windows(ground.cache, names)

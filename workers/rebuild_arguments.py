@@ -21,7 +21,7 @@ All tables from the first event on, verified and swapped in; or only as far as t
   python -m events rebuild metadata --no-swap
   python -m events rebuild drop next
 
-After the database was lost, once `python -m runtime prepare` has made its empty tables; after the
+After the database was lost with its tables, which need not be there; after the
 cache was lost there is nothing to do, for windows are built when they are read:
 
   python -m events rebuild all

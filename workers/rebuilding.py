@@ -55,9 +55,7 @@ async def rebuild_metadata(settings: Settings, log: Log, wanted: Rebuilding) -> 
         yield told
     async with (
         alone(settings, "metadata"),
-        open_shadow(
-            settings, log, wanted.schema, rate=wanted.rate, strict=wanted.strict
-        ) as shadow,
+        open_shadow(settings, log, wanted.schema, rate=wanted.rate, strict=wanted.strict) as shadow,
     ):
         yield Line(
             f"{shadow.schema} is new; it is filled from the first event on."
@@ -84,21 +82,30 @@ async def rebuild_metadata(settings: Settings, log: Log, wanted: Rebuilding) -> 
                 f"command, or drop it: python -m events rebuild drop {shadow.schema}"
             )
             return
-        generations = Generations(log.client)
-        before = await generations.read()
-        generation = await generations.reserve() if wanted.raise_feeds else 0
-        swapped = await swap(shadow.connection, shadow.replay, shadow.schema, generation=generation)
-        yield Line(
-            f"Swapped: handlers waited {swapped.held_seconds * 1000:.0f} ms, "
-            f"{swapped.groups_set_back} groups were set back."
-        )
+        async for told in take_its_place(settings, shadow, raise_feeds=wanted.raise_feeds):
+            yield told
+
+
+async def take_its_place(
+    settings: Settings, shadow: Shadow, *, raise_feeds: bool
+) -> AsyncIterator[Told]:
+    """Swap the shadow in, and have old windows forgotten with the tables they came from."""
+    generations = Generations(shadow.replay.log.client)
+    before = await generations.read()
+    generation = await generations.reserve() if raise_feeds else 0
+    swapped = await swap(shadow.connection, shadow.replay, shadow.schema, generation=generation)
+    yield Line(
+        f"Swapped: handlers waited {swapped.held_seconds * 1000:.0f} ms, "
+        f"{swapped.groups_set_back} groups were set back."
+    )
+    if swapped.old_schema:
         yield Line(
             f"What was there before is {swapped.old_schema}, with all that people have erased "
             f"since: python -m events rebuild drop {swapped.old_schema}"
         )
-        if generation:
-            yield Line("Every window is built anew as it is read.", aside=True)
-            await forget_generation(settings, before)
+    if generation:
+        yield Line("Every window is built anew as it is read.", aside=True)
+        await forget_generation(settings, before)
 
 
 async def stand_up(settings: Settings) -> AsyncIterator[Told]:

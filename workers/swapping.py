@@ -35,6 +35,7 @@ class Swapped(NamedTuple):
     """What became of the schema that was the site's own, and what that cost the others."""
 
     old_schema: str
+    """Empty where there was none, as after the loss of the database."""
     held_seconds: float
     groups_set_back: int
 
@@ -82,7 +83,8 @@ async def identity_of(db: Any, schema: str) -> int | None:
 async def _rename(
     connection: asyncpg.Connection, replay: Replay, schema: str, generation: int
 ) -> tuple[str, float]:
-    old_schema = f"{OLD}{time.time_ns() // 1_000_000}"
+    is_there = await identity_of(connection, LIVE) is not None
+    old_schema = f"{OLD}{time.time_ns() // 1_000_000}" if is_there else ""
     async with connection.transaction():
         await connection.execute(f"SET LOCAL lock_timeout TO {int(LOCK_SECONDS * 1000)}")
         await connection.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", SWAPPING, LIVE)
@@ -94,7 +96,8 @@ async def _rename(
         intent = set_back.intent_of(target, reached_by(replay), generation=generation)
         await set_back.write_down(replay.log, INTENT, intent)
         await connection.execute(f"DROP TABLE {schema}.replay_checkpoints")
-        await connection.execute(f"ALTER SCHEMA {LIVE} RENAME TO {old_schema}")
+        if old_schema:
+            await connection.execute(f"ALTER SCHEMA {LIVE} RENAME TO {old_schema}")
         await connection.execute(f"ALTER SCHEMA {schema} RENAME TO {LIVE}")
     return old_schema, time.monotonic() - began
 

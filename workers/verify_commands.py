@@ -5,6 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 
 from events.history import History
 from events.ids import MAX_ID, SHARDS
@@ -20,7 +21,7 @@ from stores.verdicts import Verified, keep_verdict
 from stores.windows import current_names, digest_of
 from workers.ground import open_ground
 from workers.looking import PROJECTIONS, Ground
-from workers.verifying import Finding, Verdict, verify
+from workers.verifying import LOOKS_APART_SECONDS, Finding, Verdict, verify
 
 SECRETS = frozenset({"password_hash"})
 
@@ -52,11 +53,19 @@ async def verify_site(desk: Desk, arguments: argparse.Namespace) -> AsyncIterato
         shards = await _sample(ground, arguments.sample) if arguments.sample else ()
         tables = arguments.tables or PROJECTIONS
         verdict = None
-        async for each in verify(ground, against=against, tables=tables, shards=shards):
-            if isinstance(each, Verdict):
-                verdict = each
-            else:
-                yield each
+        telling = verify(
+            ground,
+            against=against,
+            tables=tables,
+            shards=shards,
+            looks_apart_seconds=LOOKS_APART_SECONDS,
+        )
+        async with aclosing(telling):
+            async for each in telling:
+                if isinstance(each, Verdict):
+                    verdict = each
+                else:
+                    yield each
         if verdict is None:
             return
         if not (against or shards or arguments.tables):

@@ -7,7 +7,7 @@ event that waits, is buried or was dropped explains it.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 
 import msgspec
 
@@ -79,7 +79,7 @@ async def verify(
     behind: Callable[[Heads], Awaitable[bool]] | None = None,
     looks_apart_seconds: float = LOOKS_APART_SECONDS,
     wait_seconds: float = WAIT_SECONDS,
-) -> AsyncIterator[Progress | Verdict]:
+) -> AsyncGenerator[Progress | Verdict, None]:
     """Tells how far it is, and at the end the verdict.
 
     `live`: the schema to be verified; `against`: another schema, or else the model of all history.
@@ -108,7 +108,8 @@ async def verify(
         yield Progress(what="comparing", done=number, total=len(tables), unit="tables")
 
     wrong: Seen = {}
-    why = Excuses({}, {})
+    why = Excuses({}, {}, {})
+    stood: Counter[tuple[str, tuple[str, ...]]] = Counter()
     for number in range(1, LOOKS):
         if not seen:
             break
@@ -117,33 +118,60 @@ async def verify(
         heads = await _keep_up(ground, other, late, wait_seconds)
         why = await excuses.excuses(ground.log, heads)
         before, seen = seen, await _look_at(ground, live, other, seen)
-        same = {key: each for key, each in seen.items() if stands(before.get(key), each)}
+        wrong |= await _settle_counters(ground, live, seen)
+        standing = {key for key, each in seen.items() if stands(before.get(key), each)}
+        stood = Counter({key: stood[key] + 1 for key in standing})
+        same = {key: each for key, each in seen.items() if stood[key] >= times_to_stand(each.table)}
         wrong |= same
         seen = {key: each for key, each in seen.items() if key not in same}
-    moving = await _still_moving(ground, live, seen, wrong)
+    moving = Counter(each.table for each in seen.values())
     yield Verdict(
         events=other.model.folded if isinstance(other, Modelled) else 0,
         rows=rows,
         findings=tuple(_finding(each, other, why) for each in wrong.values()),
-        moving=moving,
+        moving=dict(moving),
         unreadable=len(other.reading.unreadable) if isinstance(other, Modelled) else 0,
         seconds=time.monotonic() - started,
     )
 
 
 def stands(before: Difference | None, now: Difference) -> bool:
-    """Whether both looks found the same: some column with one value here and one there."""
+    """Whether both looks found the same: some register with one value here and one there.
+
+    And of the same versions, where a row has any: what is set again and again, as a follow that
+    comes and goes, has by chance the same value twice.
+    """
     if before is None or (before.one is None, before.other is None) != (
         now.one is None,
         now.other is None,
     ):
         return False
     if now.one is None or now.other is None or before.one is None or before.other is None:
-        return True
+        return versions_of(before) == versions_of(now)
     return any(
-        (before.one[name], before.other[name]) == (now.one[name], now.other[name])
+        all(
+            (before.one[each], before.other[each]) == (now.one[each], now.other[each])
+            for each in (name, *deciding(name, now.one))
+        )
         for name in set(before.columns) & set(now.columns)
     )
+
+
+def times_to_stand(table: str) -> int:
+    """Windows have no versions: of who follows and leaves all the time, one may look so twice."""
+    return 3 if table == FEEDS else 1
+
+
+def versions_of(row: Difference) -> list[dict[str, str | None]]:
+    return [
+        {name: side[name] for name in deciding("", side)} for side in (row.one, row.other) if side
+    ]
+
+
+def deciding(name: str, columns: Collection[str]) -> list[str]:
+    """The versions that a register goes by: its own, if it has one, else all of the row."""
+    own = f"{name}_version"
+    return [own] if own in columns else [each for each in columns if each.endswith("_version")]
 
 
 async def _keep_up(
@@ -171,17 +199,23 @@ async def _look_at(ground: Ground, live: str, other: Other, seen: Seen) -> Seen:
     return {key: each for key, each in found.items() if key in seen}
 
 
-async def _still_moving(ground: Ground, live: str, seen: Seen, wrong: Seen) -> dict[str, int]:
-    """How many rows of each table were never still; counters that move are held to their rows."""
-    moving = Counter(each.table for each in seen.values())
-    counting = [each for each in seen.values() if each.table == "accounts" and each.columns]
-    counting = [each for each in counting if COUNTERS.issuperset(each.columns)]
-    if counting:
-        owners = owners_of(seen, "accounts")
-        bad = await miscounted(ground.connection, live, sorted(owners))
-        moving["accounts"] -= len(counting)
-        wrong |= {key: each for key, each in seen.items() if each in counting and each.owner in bad}
-    return {table: number for table, number in moving.items() if number}
+async def _settle_counters(ground: Ground, live: str, seen: Seen) -> Seen:
+    """Take out the rows in which only counters differ, for those have no versions.
+
+    They are held to the rows that they count, which are themselves held to the other side: those
+    whose counters do not count are answered.
+    """
+    counting = {
+        key: each
+        for key, each in seen.items()
+        if each.table == "accounts" and each.columns and COUNTERS.issuperset(each.columns)
+    }
+    bad = await miscounted(
+        ground.connection, live, sorted(each.owner for each in counting.values())
+    )
+    for key in counting:
+        del seen[key]
+    return {key: each for key, each in counting.items() if each.owner in bad}
 
 
 def _finding(difference: Difference, other: Other, why: Excuses) -> Finding:

@@ -1,10 +1,11 @@
 """A site that lives: its projections' workers at work in this process, and people who go on."""
 
 import asyncio
+import itertools
 import random
 from contextlib import asynccontextmanager
 
-from events.accounts import AccountRegistered, PasswordChanged, ProfileEdited
+from events.accounts import AccountErased, AccountRegistered, PasswordChanged, ProfileEdited
 from events.graph import FollowRequested, Unfollowed
 from events.posts import PostDeleted, PostPublished, PostSubmitted
 from tests.workers.histories import rendered, staged
@@ -21,7 +22,7 @@ async def workers(settings):
     async with asyncio.TaskGroup() as tasks:
         for role in SUBSCRIPTIONS:
             if role not in EFFECTS:
-                tasks.create_task(work(settings, role, 0, stopping, lambda: True))
+                tasks.create_task(work(settings, role, 0, stopping, lambda: "ready"))
         yield
         stopping.set()
 
@@ -33,10 +34,12 @@ class People:
         self.log, self.random = log, random.Random(seed)
         self.ids, self.posts = [], []
         self.commands = 0
+        self.numbers = itertools.count()
 
     async def sign_up(self, count):
-        for number in range(len(self.ids), len(self.ids) + count):
-            event = AccountRegistered(username=f"p{number}", display_name="P", password_hash="-")
+        for _ in range(count):
+            name = f"p{next(self.numbers)}"
+            event = AccountRegistered(username=name, display_name="P", password_hash="-")
             self.ids.append((await self.log.register(event)).id)
 
     async def go_on(self, stopping):
@@ -47,6 +50,9 @@ class People:
     async def act(self):
         me, other = self.random.sample(self.ids, 2)
         number = self.commands = self.commands + 1
+        if number % 40 == 0:
+            await self.leave(other)
+            return
         match self.random.randrange(8):
             case 0:
                 event = ProfileEdited(bio=f"bio {number}", private=self.random.random() < 0.3)
@@ -64,6 +70,13 @@ class People:
                 await self.post(me, number)
                 return
         await self.log.append(event, actor=me)
+
+    async def leave(self, account):
+        """One is erased, with all its posts, and another comes."""
+        self.ids.remove(account)
+        self.posts = [each for each in self.posts if each[0] != account]
+        await self.log.append(AccountErased(), actor=account)
+        await self.sign_up(1)
 
     async def post(self, author, number):
         submitted = PostSubmitted(photos=(staged(),), caption=f"caption {number}")

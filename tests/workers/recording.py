@@ -16,6 +16,7 @@ async def record(log, history):
     for each in sorted(history, key=lambda each: each.position):
         if each.actor not in keys:
             keys[each.actor], wrapped = log.keyring.new_key()
+            log.keyring.forget(each.actor)  # that of an earlier history
             account = str(position_of(each.actor))
             await log.client.hset(f"keys:{{{each.partition}}}", account, wrapped)
         clear, half = codec.encode(each.event)
@@ -38,11 +39,12 @@ async def record(log, history):
 
 async def archive_up_to(log, archive, cut: Position):
     """Put what stands before the cut into segments and drop it from the streams."""
+    before = Position(max(cut.ms - 1, 0), 1 << 40)
     for key in await log.client.keys("*:{*}"):
         topic, _, partition = key.decode().partition(":")
         if topic in {"accounts", "posts", "graph"}:
             number = int(partition.strip("{}"))
-            entries = await log.page(topic, number, START, Position(cut.ms - 1, 1 << 40), 10_000)
+            entries = await log.page(topic, number, START, before, 10_000)
             for start in range(0, len(entries), 5):
                 await archive.add(topic, number, entries[start : start + 5])
             await log.client.xtrim(key, minid=str(cut), approximate=False)

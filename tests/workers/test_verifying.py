@@ -1,11 +1,7 @@
-import asyncpg
 import pytest
 
-from events.graph import FollowAccepted, Unfollowed
-from events.history import History
-from events.log import stream_key
-from events.posts import PostPublished
 from stores import edges, feeds, profiles, publications
+from tests.workers.folding import FOLDING, all_applied
 from tests.workers.histories import (
     deliver,
     new_site,
@@ -16,9 +12,7 @@ from tests.workers.one_history import ADA, BOB, CYD, HISTORY
 from tests.workers.planting import plant, verdict_on
 from tests.workers.recording import record
 from workers import graph
-from workers.excuses import readings
-from workers.looking import PROJECTIONS, Ground
-from workers.subscriptions import REPLAYED, SUBSCRIPTIONS
+from workers.looking import PROJECTIONS
 
 FORWARDS, BACKWARDS = False, True
 
@@ -83,37 +77,11 @@ FAULTS = {
 }
 
 
-# A row first and its windows after it, and nothing decided: what was decided stands in the history.
-FOLDING = (
-    *(each for handlers in REPLAYED.values() for each in handlers.items()),
-    *(
-        (kind, SUBSCRIPTIONS["fanout"][kind])
-        for kind in (PostPublished, FollowAccepted, Unfollowed)
-    ),
-)
-
-
 @pytest.fixture
 async def site(database, log_client, cache_client):
     site = new_site(database, log_client, cache_client)
     await open_windows(site, [ADA.actor, BOB.actor, CYD.actor])
     return site
-
-
-@pytest.fixture
-async def ground(settings, site, archive, cache_client):
-    connection = await asyncpg.connect(settings.database_url)
-    yield Ground(site.log, History(site.log, archive), connection, cache_client)
-    await connection.close()
-
-
-async def all_applied(log):
-    """Every role has been given, and has done, all that stands in the log."""
-    for role, topic in readings():
-        for partition in range(log.partitions):
-            await log.client.xgroup_create(
-                stream_key(topic, partition), role, id="$", mkstream=True
-            )
 
 
 @pytest.fixture
@@ -167,8 +135,8 @@ async def test_a_wrong_handler_is_found(fault, tell, ground, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "phrase", "instead", "lacks"),
     [
-        ("push", "await self._trips", "[] and await self._trips", True),
-        ("hide", "await self._trips", "edges = () and await self._trips", False),
+        ("push", "await self.trips", "[] and await self.trips", True),
+        ("hide", "await self.trips", "edges = () and await self.trips", False),
     ],
 )
 async def test_a_wrong_window_is_found(name, phrase, instead, lacks, tell, ground, monkeypatch):

@@ -1,15 +1,12 @@
 """Verified while it is in use: by real readers, with commands coming in all the time."""
 
-import asyncpg
 import pytest
 
-from events.history import History
 from events.log import Log
 from stores.feeds import Feeds
 from tests.workers.histories import open_windows
 from tests.workers.living import People, in_use, workers
 from tests.workers.planting import verdict_on
-from workers.looking import Ground
 from workers.site import Site
 
 # Short, for everything is near; the wait is only ever as long as the backlog.
@@ -35,15 +32,8 @@ async def people(site):
     return people
 
 
-@pytest.fixture
-async def ground(settings, site, archive, cache_client):
-    connection = await asyncpg.connect(settings.database_url)
-    yield Ground(site.log, History(site.log, archive), connection, cache_client)
-    await connection.close()
-
-
 async def test_a_site_in_use_is_verified(settings, people, ground):
-    """While people edit, follow, post and delete, nothing of it is taken for drift."""
+    """While people edit, follow, post, delete and leave, nothing of it is taken for drift."""
     async with workers(settings):
         for _ in range(100):
             await people.act()
@@ -52,10 +42,10 @@ async def test_a_site_in_use_is_verified(settings, people, ground):
                 before = people.commands
                 verdict = await verdict_on(ground, **LIVELY)
                 assert not verdict.findings
-                assert verdict.rows["accounts"] == 8
+                assert verdict.rows["accounts"] >= 8
                 assert verdict.rows["feed_windows"]
                 assert people.commands > before
-    assert not (await verdict_on(ground)).findings
+        assert not (await verdict_on(ground, **LIVELY)).findings
 
 
 async def test_one_wrong_row_is_found_in_a_site_in_use(settings, people, ground, database):
