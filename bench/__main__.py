@@ -1,6 +1,6 @@
 """`python -m bench [--quick] [--cold] [QUESTION ...]`: measure, print the table and keep it.
 
-One site of our own for all questions but the last, which starts its own again and again.
+One site of our own for all questions but the last two, which start their own.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Collection
 from pathlib import Path
 
 from bench import (
+    archive,
     digest,
     fan_out,
     feed_page,
@@ -34,7 +35,7 @@ QUESTIONS = {
     "overload": overload.measure,
     "digest": digest.measure,
 }
-NAMES = (*QUESTIONS, "start_up")
+NAMES = (*QUESTIONS, "archive", "start_up")
 RESULTS = Path(__file__).parent / "results" / "main-job.md"
 SECONDS_A_QUESTION = 1_200
 
@@ -54,6 +55,8 @@ class Bench:
             async with standing() as site:
                 for name in wanted:
                     await self.ask(name, QUESTIONS[name](site, quick=self.quick))
+        if "archive" in names:
+            await self.ask("archive", archive.measure(quick=self.quick))
         if "start_up" in names:
             await self.ask("start_up", start_up.measure(cold=self.cold))
 

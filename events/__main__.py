@@ -17,9 +17,18 @@ from runtime.errors import HeliographError
 from runtime.outages import is_outage
 from runtime.settings import Settings, SettingsError, load
 from runtime.site_record import OtherSite, hold_to_site
-from workers import archive_commands, showing, verify_arguments
+from workers import archive_commands, backlog, explaining, showing, stock, verify_arguments
 
-GROUPS = (tail_command, showing, dead_letter_arguments, verify_arguments, archive_commands)
+GROUPS = (
+    tail_command,
+    showing,
+    explaining,
+    backlog,
+    stock,
+    verify_arguments,
+    dead_letter_arguments,
+    archive_commands,
+)
 """Each declares its commands under a name of its own, and what runs them."""
 
 INTERRUPTED, TERMINATED, UNREAD = (128 + each for each in (signal.SIGINT, signal.SIGTERM, 13))
@@ -71,7 +80,8 @@ def main() -> int:
     try:
         return asyncio.run(until_told(load(os.environ), arguments))
     except (SettingsError, OtherSite) as error:
-        complain(f'{error}. For a site of `make run`: eval "$(python -m runtime env)"')
+        hint = 'For a site of `make run`: eval "$(python -m runtime env)"'
+        complain(f"{str(error).rstrip('.')}. {hint}")
         return 2
     except KeyboardInterrupt:
         complain(arguments.interrupted)

@@ -13,7 +13,7 @@ from redis.exceptions import ResponseError
 
 from events.dead_letters import Letter, Undelivered, bury
 from events.entries import Entry
-from events.ids import Position
+from events.ids import START, Position
 from events.leases import Leases, backoff
 from events.log import FUNCTIONS, Log, stream_key
 from runtime import metrics
@@ -206,10 +206,13 @@ class Claims:
         await ensure_group(self.log.client, self.stream, self.group)
 
 
-async def ensure_group(client: Client, stream: str, group: str) -> None:
-    """Create the group at the very beginning; nothing that is already recorded passes it by."""
+async def ensure_group(client: Client, stream: str, group: str, after: Position = START) -> None:
+    """Create the group at the very beginning; nothing that is already recorded passes it by.
+
+    Or behind a position up to which it was given everything otherwise.
+    """
     try:
-        await client.xgroup_create(stream, group, id="0", mkstream=True)
+        await client.xgroup_create(stream, group, id=str(after), mkstream=True)
     except ResponseError as error:
         if not str(error).startswith("BUSYGROUP"):
             raise

@@ -81,11 +81,11 @@ class _Reading:
         for topic in sorted(TOPICS):
             count = 0
             async for run in self._past.since(topic, partition, start):
-                for entry in run:
+                for entry in run[: self._most - count] if self._most else run:
                     if cause := entry[1].get(CAUSE):
                         self._entries[cause].append((topic, partition, entry))
                 count += len(run)
-                if self._most and count >= self._most:
+                if self._most and count > self._most:
                     self._cut.append(f"{topic}.{partition}")
                     break
 

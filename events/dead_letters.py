@@ -104,6 +104,14 @@ async def bury(client: Client, what: Undelivered, letter: Letter, *, consumer: s
     return bool(await FUNCTIONS.call(client, "bury", keys, arguments))
 
 
+async def bury_archived(client: Client, what: Undelivered, letter: Letter) -> None:
+    """Of a delivery from the archive, which no group had in hand; it cannot be retried."""
+    async with client.pipeline(transaction=True) as pipeline:
+        pipeline.hset(letters_key(DEAD, what.partition), what.name, _encode(letter))
+        pipeline.zadd(order_key(DEAD, what.partition), {what.name: 0})
+        await pipeline.execute()
+
+
 async def retry(client: Client, what: Undelivered) -> str:
     """Have a buried or dropped delivery tried again: "retried", "gone", "missing" or "no group".
 

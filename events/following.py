@@ -9,8 +9,9 @@ import heapq
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+from events.chain import link_of
 from events.entries import Entry
-from events.ids import START, Position
+from events.ids import END, START, Position
 from events.legible import Legible, read_entries
 from events.log import Log, stream_key
 from events.past import position_before
@@ -55,6 +56,18 @@ async def past_entries(
         found += await _latest(log, stream, marks[stream], last, wanted)
     for event in sorted(found, key=_place)[-last:] if last > 0 else ():
         yield event
+
+
+async def trimmed_since(log: Log, topics: Sequence[str], since_ms: int) -> Position | None:
+    """Up to where what was recorded since then has left the streams; None when nothing has."""
+    begins = []
+    for topic in topics:
+        for partition in range(log.partitions):
+            for entry_id, fields in await log.page(topic, partition, START, END, 1):
+                link = link_of(fields)
+                if link and link.ms >= since_ms > 0:
+                    begins.append(Position.parse(entry_id))
+    return max(begins, default=None)
 
 
 async def follow(

@@ -3,14 +3,18 @@
 Nothing is taken on trust: every entry must follow the one that was given before it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from events.chain import MISSING, Fault, first_fault
-from events.entries import Entry
-from events.ids import END, START, Position
+from events.catalogue import ARCHIVED
+from events.chain import MISSING, Fault, first_fault, link_of
+from events.entries import Entry, open_entries
+from events.envelope import Delivery
+from events.ids import END, START, Address, Position, just_before
 from events.log import Log
 from events.segments import Manifest
+from events.trimming import archived_key
 from runtime.errors import HeliographError
 
 PAGE = 1_000  # of a stream: about half a millisecond of the log server
@@ -46,6 +50,9 @@ class History:
 
     def __init__(self, log: Log, archive: Segments) -> None:
         self._log, self._archive = log, archive
+        self._looking = asyncio.Lock()
+        self._segment: dict[Address, Entry] = {}
+        """The one that was looked at last: whoever waits for an answer asks again."""
 
     async def pages(
         self,
@@ -79,6 +86,23 @@ class History:
                 yield wanted
             else:
                 return
+
+    async def event_at(self, address: Address) -> Delivery[Any] | None:
+        """One event out of the archive. One at a time, for each costs a whole segment."""
+        topic, partition, position = address
+        async with self._looking:
+            if address not in self._segment:
+                before = just_before(position)
+                async for manifest in self._archive.manifests(topic, partition, before):
+                    entries = await self._archive.entries(manifest)
+                    self._segment = {
+                        Address(topic, partition, Position.parse(entry[0])): entry
+                        for entry in entries
+                    }
+                    break
+            entry = self._segment.get(address)
+        opened = await open_entries(self._log, topic, partition, [entry]) if entry else []
+        return next((each for each in opened if isinstance(each, Delivery)), None)
 
     async def _archived(self, reading: "_Reading") -> AsyncIterator[list[Entry]]:
         """What the archive holds of what is still to be read, a segment at a time."""
@@ -134,3 +158,37 @@ async def head_of(log: Log, topic: str, partition: int) -> Position:
     head = f"head:{{{partition}}}"
     position = await log.ask(lambda: log.client.hget(head, topic))
     return Position.parse(position) if position else START
+
+
+async def trimmed_until(log: Log, topic: str, partition: int) -> Position:
+    """The last position whose entry has left the stream; START when none has.
+
+    Looks through the whole stream: entries that are kept alone stand before what is trimmed.
+    """
+    head = await head_of(log, topic, partition)  # first: what is appended meanwhile is not gone
+    last = gone = START
+    while page := await log.page(topic, partition, last, END, PAGE):
+        for entry_id, fields in page:
+            link = link_of(fields)
+            if link is not None and link > last:
+                gone = link
+            last = Position.parse(entry_id)
+    return head if head > last else gone
+
+
+async def is_trimmed(log: Log, address: Address) -> bool:
+    """Whether nothing stands there though something may have: all up to there is archived."""
+    topic, partition, position = address
+    recorded = await log.ask(lambda: log.client.hget(archived_key(partition), topic))
+    if not recorded or position > Position.parse(recorded):
+        return False
+    return not await log.page(topic, partition, just_before(position), position, 1)
+
+
+async def ever_at(log: Log, address: Address) -> Delivery[Any] | None:
+    """The event that stands there, or stood there: then it is looked up in the archive."""
+    found = await log.event_at(address)
+    history = log.precedents.history
+    if found is None and history and address.topic in ARCHIVED and await is_trimmed(log, address):
+        return await history.event_at(address)
+    return found

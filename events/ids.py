@@ -65,6 +65,12 @@ class Address(NamedTuple):
         return cls(topic, int(partition), Position.parse(position))
 
 
+def just_before(position: Position) -> Position:
+    """The last position that comes before this one, whether anything stands there or not."""
+    ms, sequence = position
+    return Position(ms, sequence - 1) if sequence else Position(ms - 1, END.sequence)
+
+
 def shard_of_username(username: str) -> int:
     """The shard an account of this name is born in, and stays in for life."""
     return int.from_bytes(blake2b(username.lower().encode(), digest_size=2).digest()) % SHARDS

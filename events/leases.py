@@ -115,8 +115,11 @@ class Leases:
 
 def backoff(attempts: int) -> float:
     """Seconds to wait after so many attempts: exponential, with full jitter."""
-    longest = min(BACKOFF_SECONDS * 2**attempts, LONGEST_BACKOFF_SECONDS)
-    return random.uniform(0, longest)  # noqa: S311 - jitter keeps no secret
+    return random.uniform(0, longest_backoff(attempts))  # noqa: S311 - jitter keeps no secret
+
+
+def longest_backoff(attempts: int) -> float:
+    return float(min(BACKOFF_SECONDS * 2**attempts, LONGEST_BACKOFF_SECONDS))
 
 
 def _by_age(entry_id: bytes) -> tuple[int, int]:

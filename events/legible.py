@@ -29,6 +29,7 @@ from events.entries import (
 from events.ids import Address, Position, make_id, shard_of
 from events.log import Log
 
+MOST_EXACT = 2**53 - 1
 SECRETS = frozenset({"password_hash"})
 ENVELOPE = {TYPE, TIME, ACTOR, CAUSE, AFTER, REQUEST, TRACEPARENT, PAYLOAD, SEALED}
 
@@ -55,7 +56,7 @@ class Legible(msgspec.Struct, frozen=True, kw_only=True):
     """Fields of the entry that this version does not know."""
 
     def fields(self) -> dict[str, Any]:
-        """The same for machines; ids are strings, for they have more digits than a double."""
+        """The same for machines; ids are strings, for a double does not hold their digits."""
         return {
             "address": str(self.address),
             "topic": self.address.topic,
@@ -71,9 +72,21 @@ class Legible(msgspec.Struct, frozen=True, kw_only=True):
             "traceparent": self.traceparent,
             "sealed": self.sealed,
             "problem": self.problem,
-            "payload": self.payload,
+            "payload": spelled(self.payload),
             **({"others": self.others} if self.others else {}),
         }
+
+
+def spelled(value: Any) -> Any:
+    """What is said, with numbers that a double does not hold as strings."""
+    match value:
+        case dict():
+            return {name: spelled(each) for name, each in value.items()}
+        case list() | tuple():
+            return [spelled(each) for each in value]
+        case int() if abs(value) > MOST_EXACT:
+            return str(value)
+    return value
 
 
 async def read_entries(

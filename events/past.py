@@ -3,16 +3,15 @@
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from events.catalogue import TOPICS
+from events.catalogue import ARCHIVED, TOPICS
+from events.chain import link_of
 from events.entries import Entry
-from events.history import Segments
+from events.history import Segments, head_of
 from events.ids import END, START, Address, Position
 from events.log import Log, stream_key
 from events.segments import Manifest
-from events.work import FanoutChunk
 
 PAGE = 1_000
-ARCHIVED = TOPICS - {FanoutChunk.TOPIC}
 SEQUENCES_BELOW = 2**63 - 1
 
 
@@ -57,20 +56,35 @@ class Past:
     async def since(
         self, topic: str, partition: int, after: Position
     ) -> AsyncIterator[list[Entry]]:
-        """What stands after a position, in runs; of what was trimmed, the archive's."""
-        last = after
-        first = await self.first(topic, partition)
-        if topic in ARCHIVED and (first is None or position_before(first) > after):
-            async for manifest in self._archive.manifests(topic, partition, after):
-                if first and Position.parse(manifest.first) >= first:
-                    break
-                entries = await self._archive.entries(manifest)
-                if run := [each for each in entries if Position.parse(each[0]) > last]:
-                    last = Position.parse(run[-1][0])
+        """What stands after a position, in runs; of what was trimmed, what the archive has.
+
+        A trim may leave single entries standing, so the stream has gaps before it begins.
+        """
+        last, sought = after, topic not in ARCHIVED
+        while True:
+            page = await self.log.page(topic, partition, last, END, PAGE)
+            if run := page if topic not in ARCHIVED else unbroken(page, END if sought else last):
+                yield run
+                last, sought = Position.parse(run[-1][0]), topic not in ARCHIVED
+            elif not sought and (page or await head_of(self.log, topic, partition) > last):
+                sought = True
+                until = Position.parse(page[0][0]) if page else END
+                async for run in self._archived(topic, partition, last, until):
                     yield run
-        while page := await self.log.page(topic, partition, last, END, PAGE):
-            last = Position.parse(page[-1][0])
-            yield page
+                    last = Position.parse(run[-1][0])
+            else:
+                return
+
+    async def _archived(
+        self, topic: str, partition: int, after: Position, until: Position
+    ) -> AsyncIterator[list[Entry]]:
+        """What the archive has between two positions."""
+        async for manifest in self._archive.manifests(topic, partition, after):
+            if Position.parse(manifest.first) >= until:
+                return
+            entries = await self._archive.entries(manifest)
+            if run := [each for each in entries if after < Position.parse(each[0]) < until]:
+                yield run
 
     async def first(self, topic: str, partition: int) -> Position | None:
         """Where the stream begins by now; None while it is empty."""
@@ -81,6 +95,16 @@ class Past:
         stream = stream_key(topic, partition)
         entries = await self.log.ask(lambda: self.log.client.xrevrange(stream, "+", "-", 1))
         return Position.parse(entries[0][0]) if entries else None
+
+
+def unbroken(page: list[Entry], last: Position) -> list[Entry]:
+    """The beginning of a page that follows `last`, or something before it, without a gap."""
+    for number, (entry_id, fields) in enumerate(page):
+        link = link_of(fields)
+        if link and link > last:
+            return page[:number]
+        last = Position.parse(entry_id)
+    return page
 
 
 def position_before(position: Position) -> Position:

@@ -6,6 +6,7 @@ of days or when a dead letter is retried: then whoever would announce looks here
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from events.idempotency import IDEMPOTENCY_SECONDS
 from events.ids import Address, Position
 
 if TYPE_CHECKING:
+    from events.history import History
     from events.log import Log
 
 # An hour less than records live: clocks differ, and between a look and an append time passes.
@@ -43,6 +45,9 @@ class Precedents:
 
     def __init__(self, log: "Log") -> None:
         self._log = log
+        self.history: History | None = None
+        """Reaches back behind what was trimmed: an answer may have left the stream while its cause
+        was kept for a letter. Set by who has object storage at hand."""
         self._stretches: dict[tuple[int, tuple[type[Event], ...]], Stretch] = {}
 
     async def answer(self, cause: Delivery[Any], *kinds: type[Event]) -> Delivery[Any] | None:
@@ -60,9 +65,9 @@ class Precedents:
             found = await self._read(stretch, cause, kinds, until)
         if found is None:
             return None
-        return await self._log.event_at(
-            Address(kinds[0].TOPIC, cause.partition, Position.parse(found))
-        )
+        address = Address(kinds[0].TOPIC, cause.partition, Position.parse(found))
+        answer = await self._log.event_at(address)
+        return answer or (await self.history.event_at(address) if self.history else None)
 
     async def _read(
         self,
@@ -77,11 +82,29 @@ class Precedents:
             stretch.since = stretch.until = cause.position
             stretch.answers.clear()
         tags = {tag_of(kind).encode() for kind in kinds}
-        while wanted not in stretch.answers and stretch.until < until:
-            page = await self._log.page(topic, cause.partition, stretch.until, until, PAGE)
-            _remember(stretch, page, tags)
-            stretch.until = Position.parse(page[-1][0]) if page else until
-        return stretch.answers.get(wanted)
+        if wanted in stretch.answers:
+            return stretch.answers[wanted]
+        async for run in self._runs(topic, cause.partition, stretch.until, until):
+            for start in range(0, len(run), PAGE):
+                page = run[start : start + PAGE]
+                _remember(stretch, page, tags)
+                stretch.until = Position.parse(page[-1][0])
+                if wanted in stretch.answers:
+                    return stretch.answers[wanted]
+        stretch.until = max(stretch.until, until)
+        return None
+
+    async def _runs(
+        self, topic: str, partition: int, after: Position, until: Position
+    ) -> AsyncIterator[list[Entry]]:
+        """What was recorded between, or of that what is still in the stream."""
+        if self.history:
+            async for run in self.history.pages(topic, partition, after=after, until=until):
+                yield run
+            return
+        while page := await self._log.page(topic, partition, after, until, PAGE):
+            yield page
+            after = Position.parse(page[-1][0])
 
 
 def _remember(stretch: Stretch, page: list[Entry], tags: set[bytes]) -> None:

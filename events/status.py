@@ -13,6 +13,7 @@ from redis.exceptions import ResponseError
 from events.dead_letters import SHELVES, Undelivered, letters_key
 from events.envelope import Delivery
 from events.graph import FollowAccepted, FollowRequested
+from events.history import ever_at
 from events.ids import Address, Position
 from events.log import Log, stream_key
 from events.posts import PostPublished, PostRejected, PostSubmitted
@@ -32,7 +33,7 @@ class CommandStatus(NamedTuple):
 
 async def status_of(log: Log, address: Address) -> CommandStatus | None:
     """The status of the command recorded there; None when there is none."""
-    command = await log.event_at(address)
+    command = await ever_at(log, address)
     if command is None:
         return None
     # Roles before announcements: who is done by now has announced what there is to announce.

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from events.arguments import add_command, moment, rfc3339
 from events.catalogue import BY_TAG, EVENTS, TOPICS, tag_of
-from events.following import Marks, follow, past_entries
+from events.following import Marks, follow, past_entries, trimmed_since
 from events.legible import Legible
 from events.people import People
 from events.printing import as_json
@@ -90,6 +90,11 @@ async def tail(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Told]
 
     # Portions of work are no facts, and there are many: only for whoever names them.
     topics = arguments.topic or sorted(TOPICS - {FanoutChunk.TOPIC})
+    if arguments.since and (begins := await trimmed_since(log, topics, arguments.since)):
+        at = rfc3339(begins.ms)
+        yield Line(
+            f"Of before {at} some events have gone to the archive: `show` has them.", aside=True
+        )
     marks: Marks = {}
     past = past_entries(
         log, topics, marks, since_ms=arguments.since, last=arguments.last, wanted=wanted.admits

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from events.accounts import AccountRegistered
 from events.envelope import Delivery
+from events.history import is_trimmed
 from events.ids import Address, created_ms, position_of, shard_of
 from events.status import status_of
 from gateway.answers import degrade, rfc3339
@@ -144,7 +145,10 @@ async def not_folded_yet(request: web.Request, account_id: int) -> AccountRow:
 
     `Unavailable` where one was written: the account may since have been renamed or gone private.
     """
-    status = await status_of(request.app[LOG], registered_at(request, account_id))
+    address = registered_at(request, account_id)
+    # One that was trimmed is not fetched for everybody who asks: its row was written long ago.
+    trimmed = await is_trimmed(request.app[LOG], address)
+    status = None if trimmed else await status_of(request.app[LOG], address)
     if status is not None and status.roles.get(ROLE) == "done":
         raise Unavailable("metadata-unavailable", "The account is not within reach now.")
     return await just_registered(request, account_id)
@@ -160,7 +164,10 @@ async def just_registered(request: web.Request, account_id: int) -> AccountRow:
 
 async def registration_of(request: web.Request, account_id: int) -> Delivery[AccountRegistered]:
     """The event that opened the account."""
-    delivery = await request.app[LOG].event_at(registered_at(request, account_id))
+    address = registered_at(request, account_id)
+    delivery = await request.app[LOG].event_at(address)
+    if delivery is None and await is_trimmed(request.app[LOG], address):
+        raise Unavailable("metadata-unavailable", "The account is not within reach now.")
     if delivery is None or not isinstance(delivery.event, AccountRegistered):
         raise Forbidden("account-erased", "The account is no longer there.")
     return delivery

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from events.history import History
 from events.log import Log
 from events.notices import Deaf, follow_notices, kept_notices
 from gateway.caching import open_caching
@@ -22,6 +23,7 @@ from runtime.health import stop_watching
 from runtime.loglines import log
 from runtime.outages import is_outage
 from runtime.reach import PATIENCE_SECONDS
+from stores.archive import Archive
 from stores.objects import Objects
 
 LOG_CONNECTIONS = 64
@@ -52,9 +54,10 @@ async def open_reader(app: web.Application) -> AsyncIterator[None]:
 
 
 async def open_objects(app: web.Application) -> AsyncIterator[None]:
-    """Photos."""
+    """Photos, and what has left the log."""
     async with Objects(app[SETTINGS].objects_url) as objects:
         app[OBJECTS] = objects
+        app[LOG].precedents.history = History(app[LOG], Archive(objects))
         yield
 
 

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from events.accounts import PasswordChanged, SessionOpened, SessionsRevoked
 from events.appended import Appended
+from events.history import ever_at
 from gateway.accounts import Password, SignedIn
 from gateway.answers import accepted, json_answer, replay_header, rfc3339
 from gateway.bodies import idempotency_of, read_command
@@ -75,7 +76,7 @@ def bad_credentials() -> Unauthenticated:
 
 async def account_answered(request: web.Request, appended: Appended) -> Account | None:
     """The account as the first of equal sign-ins showed it; None where its event does not say."""
-    delivery = await request.app[LOG].event_at(appended.address)
+    delivery = await ever_at(request.app[LOG], appended.address)
     if delivery is None or not isinstance(delivery.event, SessionOpened):
         return None
     shown = delivery.event.account

@@ -26,6 +26,7 @@ from workers.site import Library
 ROUND_SECONDS = 5.0  # beside the half minute that entries may wait
 TRIM_SECONDS = 10.0
 UNREADY_SECONDS = 1.0
+AT_ONCE = 4  # partitions: storage takes its time to answer, and each has a segment in memory
 MEBIBYTE = 1024 * 1024
 
 
@@ -60,17 +61,32 @@ async def keep_archive(
 
 async def one_round(keepers: Sequence[Keeper], trimmer: "Trimmer") -> float:
     """A segment of every topic and partition that has one; how long there is nothing more to do."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def step(keeper: Keeper) -> bool:
+        async with turns:
+            return await keeper.step()
+
     try:
-        more = [await keeper.step() for keeper in keepers]
+        # All come to an end, whatever becomes of the others.
+        told = await asyncio.gather(*map(step, keepers), return_exceptions=True)
         publish(keepers)
-        if not any(more):
+        more = _unless_failed(told)
+        if not more:
             await trimmer.trim(keepers)
     except Exception as error:
         if not is_outage(error):
             raise
         log_line().warning("archive.postponed", reason=f"{type(error).__name__}: {error}")
         return UNREADY_SECONDS
-    return 0.0 if any(more) else ROUND_SECONDS
+    return 0.0 if more else ROUND_SECONDS
+
+
+def _unless_failed(told: Sequence[bool | BaseException]) -> bool:
+    for each in told:
+        if isinstance(each, BaseException):
+            raise each
+    return any(told)
 
 
 def publish(keepers: Sequence[Keeper]) -> None:

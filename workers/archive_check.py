@@ -10,7 +10,7 @@ from typing import NamedTuple
 from events.chain import MISSING, faults_in, link_of
 from events.entries import Entry
 from events.history import head_of
-from events.ids import END, START, Position
+from events.ids import END, START, Position, just_before
 from events.segments import SegmentBroken
 from events.trimming import archived
 from stores.archive import MANIFEST, SEGMENT, padded, position_in
@@ -134,12 +134,6 @@ class Audit:
     def _fault(self, position: object, kind: str, detail: str) -> Fault:
         self.faults += 1
         return Fault(self.topic, self.partition, str(position), kind, detail)
-
-
-def just_before(position: Position) -> Position:
-    """The last position that is not this one or behind it."""
-    ms, sequence = position
-    return Position(ms, sequence - 1) if sequence else Position(ms - 1, END.sequence)
 
 
 def is_name(name: str) -> bool:

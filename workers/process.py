@@ -5,15 +5,19 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from events.claims import ensure_group
 from events.consumer import Limits, Reader
+from events.history import History
 from events.log import Log, stream_key
 from runtime.connections import open_blocking_log, open_cache, open_database, open_log
 from runtime.functions import Client
 from runtime.settings import Settings
+from stores.archive import Archive
 from stores.feeds import Feeds
 from stores.objects import Objects
+from workers import beginning
 from workers.house import keep_house
 from workers.imaging.decoders import Decoders
 from workers.site import Darkroom, Site, Storeroom
@@ -46,9 +50,11 @@ async def open_site(settings: Settings, role: str) -> AsyncIterator[Site | Darkr
                 objects=await stack.enter_async_context(Objects(settings.objects_url)),
             )
         elif role in EFFECTS:
+            objects = await stack.enter_async_context(Objects(settings.objects_url))
+            log.precedents.history = History(log, Archive(objects))
             yield Darkroom(
                 log=log,
-                objects=await stack.enter_async_context(Objects(settings.objects_url)),
+                objects=objects,
                 decoders=await stack.enter_async_context(
                     Decoders(
                         settings.decoders,
@@ -113,6 +119,7 @@ async def work(
     state: Callable[[], str],
 ) -> None:
     """Run every reader of the role until told to stop, reading only while its state allows it."""
+    await begin_with_the_archive(settings, role, stopping, state)
     streams = len(topics_of(role)) * settings.partitions
     async with (
         open_site(settings, role) as site,
@@ -125,15 +132,39 @@ async def work(
             tasks.create_task(reader.run(stopping), name=f"{role} {reader.claims.stream}")
 
 
+async def begin_with_the_archive(
+    settings: Settings, role: str, stopping: asyncio.Event, state: Callable[[], str]
+) -> None:
+    """Before its first read, a projection is given what has left the streams."""
+    if role in EFFECTS:
+        return
+    limits = beginning.Limits(settings.batch_size, settings.attempts)
+    async with open_site(settings, role) as site:
+        if isinstance(site, Site):
+            archive = partial(open_archive, settings)
+            await beginning.begin(site, role, archive, limits, stopping, state=state)
+
+
+@asynccontextmanager
+async def open_archive(settings: Settings) -> AsyncIterator[Archive]:
+    """What was ever recorded, for who reads it from the beginning."""
+    async with Objects(settings.objects_url) as objects:
+        yield Archive(objects)
+
+
 async def create_groups(settings: Settings) -> int:
-    """Every group of the map, at the beginning of each of its streams; how many there are."""
-    streams = [
-        (role, stream_key(topic, partition))
-        for role in SUBSCRIPTIONS
-        for topic in topics_of(role)
-        for partition in range(settings.partitions)
-    ]
+    """Every group of the map, at the beginning of each of its streams; how many there are.
+
+    But where a stream is trimmed a projection makes its group itself, when it has read the archive.
+    """
     async with open_log(settings) as client:
-        for role, stream in streams:
-            await ensure_group(client, stream, role)
-    return len(streams)
+        log = log_of(settings, client)
+        made = 0
+        for role in SUBSCRIPTIONS:
+            later = {(each.topic, each.partition) for each in await beginning.unbegun(log, role)}
+            for topic in topics_of(role):
+                for partition in range(settings.partitions):
+                    if (topic, partition) not in later:
+                        await ensure_group(client, stream_key(topic, partition), role)
+                        made += 1
+    return made

@@ -17,7 +17,7 @@ from gateway.keys import NOTICES
 from runtime.loglines import configure_logging
 from runtime.settings import Settings, load
 from runtime.shutdown import stop_on_signals
-from tests.crashes import points
+from tests.crashes import archiving, points
 from tests.crashes.points import ANYTHING, BEFORE_ACK, BEFORE_BURY, DRAINING, RENEWING
 from workers import fanout
 from workers.process import work
@@ -49,7 +49,7 @@ def live(order: Order) -> None:
     configure_logging("warning")
     settings = load(order.environ).replace(**order.changes)
     try:
-        uvloop.run(serve(order, settings) if order.role == "gateway" else labour(order, settings))
+        uvloop.run(LIVES.get(order.role, labour)(order, settings))
     except BaseException:
         traceback.print_exc()
         raise
@@ -79,6 +79,12 @@ def deadly(order: Order):
             os._exit(DIED)
 
     return reached
+
+
+async def keep_archive(order: Order, settings: Settings) -> None:
+    """An archive that dies at the point."""
+    asyncio.get_running_loop().call_later(PATIENCE_SECONDS, os._exit, UNREACHED)
+    await archiving.keep(settings, lambda point: point == order.point and os._exit(DIED))
 
 
 def told_to_stop(stopping):
@@ -128,3 +134,7 @@ async def serve(order: Order, settings: Settings) -> None:
     points.arm(pytest.MonkeyPatch(), deadly(order))
     await web.UnixSite(runner, str(Path(order.socket))).start()
     await asyncio.Event().wait()
+
+
+LIVES = {"gateway": serve, "archive": keep_archive}
+"""Of processes that have no handlers."""

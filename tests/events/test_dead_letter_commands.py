@@ -146,6 +146,17 @@ async def test_retrying_by_filter_says_what_it_did(delete, run, bury_entry, stan
     assert (await standing(), await pending()) == ([], 70)
 
 
+async def test_machines_are_told_of_each_decision(delete, run, bury_entry):
+    """As objects, what failed too; nothing else is on their lines."""
+    [appended] = await delete(1)
+    await bury_entry("posts", appended.address.partition, str(appended.position))
+    status, [line], _ = await run("drop", "--all", "--why", "of a test", "--json")
+    told = json.loads(line)
+    assert (status, told["decided"], told["event"]) == (0, "dropped", str(appended.id))
+    status, [line], _ = await run("retry", str(appended.id), "--json")
+    assert (status, json.loads(line)["decided"]) == (0, "retried")
+
+
 async def test_dropping_wants_a_reason_and_warns(buried, run, standing):
     """Who dropped it stands with the letter; what it would have hidden is named."""
     what = await buried()

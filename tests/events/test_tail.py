@@ -109,6 +109,17 @@ async def test_what_cannot_be_read_is_shown_all_the_same(tail, log_client, ask):
     assert "do you mean 'post.deleted'?" in aside
 
 
+async def test_what_has_left_the_streams_is_told_to_have(ask, delete, log_client, ada):
+    """Who asks since when gets no silent gap."""
+    await delete(1, 2, 3)
+    _, lines, aside = await ask("tail", "--no-follow", "--since", "1h")
+    assert (len(lines), aside) == (4, "")
+    await log_client.xtrim(stream_key("posts", shard_of(ada) % 8), maxlen=1, approximate=False)
+    _, lines, aside = await ask("tail", "--no-follow", "--since", "1h")
+    assert len(lines) == 2
+    assert "have gone to the archive" in aside
+
+
 async def test_words_of_a_destroyed_key_are_told_to_be_gone(tail, happened, log_client, ada):
     await log_client.delete(f"keys:{{{shard_of(ada) % 8}}}")
     [edited] = await tail("--type", "profile.edited")

@@ -52,14 +52,14 @@ MUTANTS = (
     ),
     Mutant(
         "trim by length",
-        "events/log.lua",
+        "events/trimming.lua",
         "    trim_around(keys[1], redis.call('ZRANGE', keys[3], 0, -1), bound)\n",
         "    redis.call('XTRIM', keys[1], 'MAXLEN', 1)\n",
         ("tests/events/test_lag.py",),
     ),
     Mutant(
         "trim notices that somebody has not applied",
-        "events/log.lua",
+        "events/trimming.lua",
         "            if first and is_before(first, bound) then bound = first end\n",
         "",
         ("tests/events/test_lag.py",),
