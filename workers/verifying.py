@@ -13,7 +13,7 @@ import msgspec
 
 from events.model_decided import FEEDS
 from events.telling import Progress
-from stores.counted import miscounted
+from stores.counted import miscounted_accounts
 from stores.differences import Difference
 from stores.digests import LIVE
 from workers import excuses
@@ -30,13 +30,13 @@ from workers.looking import (
     look_everywhere,
     owners_of,
 )
+from workers.standing import COUNTERS, moves, stands
 
 LOOKS = 5
 LOOKS_APART_SECONDS = 5.0
 # What a healthy site needs for a backlog of seconds. Behind by more, its rows are explained by it.
 WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.5
-COUNTERS = {"posts", "followers", "following"}
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +108,7 @@ async def verify(
         yield Progress(what="comparing", done=number, total=len(tables), unit="tables")
 
     wrong: Seen = {}
+    miscounted: Seen = {}
     why = Excuses({}, {}, {})
     for number in range(1, LOOKS):
         if not seen:
@@ -117,32 +118,20 @@ async def verify(
         heads = await _keep_up(ground, other, late, wait_seconds)
         why = await excuses.excuses(ground.log, heads)
         before, seen = seen, await _look_at(ground, live, other, seen)
+        miscounted |= await _miscounted(ground, (live, against), seen)
         same = {key: each for key, each in seen.items() if stands(before.get(key), each)}
         wrong |= same
-        seen = {key: each for key, each in seen.items() if key not in same}
-    moving = await _still_moving(ground, live, seen, wrong)
+        seen = {key: each for key, each in seen.items() if key not in same and moves(each)}
+    findings = [_finding(each, other, why.of(each)) for each in wrong.values()]
+    # Counters move with what they count, in one transaction: nothing explains them.
+    findings += [_finding(each, other, "") for key, each in miscounted.items() if key not in wrong]
     yield Verdict(
         events=other.model.folded if isinstance(other, Modelled) else 0,
         rows=rows,
-        findings=tuple(_finding(each, other, why) for each in wrong.values()),
-        moving=moving,
+        findings=tuple(findings),
+        moving=dict(Counter(each.table for each in seen.values())),
         unreadable=len(other.reading.unreadable) if isinstance(other, Modelled) else 0,
         seconds=time.monotonic() - started,
-    )
-
-
-def stands(before: Difference | None, now: Difference) -> bool:
-    """Whether both looks found the same: some column with one value here and one there."""
-    if before is None or (before.one is None, before.other is None) != (
-        now.one is None,
-        now.other is None,
-    ):
-        return False
-    if now.one is None or now.other is None or before.one is None or before.other is None:
-        return True
-    return any(
-        (before.one[name], before.other[name]) == (now.one[name], now.other[name])
-        for name in set(before.columns) & set(now.columns)
     )
 
 
@@ -171,20 +160,24 @@ async def _look_at(ground: Ground, live: str, other: Other, seen: Seen) -> Seen:
     return {key: each for key, each in found.items() if key in seen}
 
 
-async def _still_moving(ground: Ground, live: str, seen: Seen, wrong: Seen) -> dict[str, int]:
-    """How many rows of each table were never still; counters that move are held to their rows."""
-    moving = Counter(each.table for each in seen.values())
-    counting = [each for each in seen.values() if each.table == "accounts" and each.columns]
-    counting = [each for each in counting if COUNTERS.issuperset(each.columns)]
-    if counting:
-        owners = owners_of(seen, "accounts")
-        bad = await miscounted(ground.connection, live, sorted(owners))
-        moving["accounts"] -= len(counting)
-        wrong |= {key: each for key, each in seen.items() if each in counting and each.owner in bad}
-    return {table: number for table, number in moving.items() if number}
+async def _miscounted(ground: Ground, schemas: Sequence[str], seen: Seen) -> Seen:
+    """Those of the accounts whose counters differ that are wrong by the rows beside them.
+
+    Of one moment, so nothing is under way. Where they are right, what differs is those rows.
+    """
+    suspects = {
+        key: each
+        for key, each in seen.items()
+        if each.table == "accounts" and COUNTERS & set(each.columns)
+    }
+    owners = sorted(owners_of(suspects, "accounts"))
+    bad: set[int] = set()
+    for schema in filter(None, schemas if owners else ()):
+        bad |= await miscounted_accounts(ground.connection, schema, owners)
+    return {key: each for key, each in suspects.items() if each.owner in bad}
 
 
-def _finding(difference: Difference, other: Other, why: Excuses) -> Finding:
+def _finding(difference: Difference, other: Other, why: str) -> Finding:
     return Finding(
         table=difference.table,
         key=difference.key,
@@ -192,5 +185,5 @@ def _finding(difference: Difference, other: Other, why: Excuses) -> Finding:
         live=difference.one,
         due=difference.other,
         decided_by=tuple(other.decided_by(difference)),
-        explained=why.of(difference),
+        explained=why,
     )
