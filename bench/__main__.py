@@ -19,6 +19,8 @@ from bench import (
     gateway_memory,
     lanes,
     overload,
+    rebuild_feeds,
+    replay,
     start_up,
     upload_to_feed,
 )
@@ -33,6 +35,8 @@ QUESTIONS = {
     "lanes": lanes.measure,
     "gateway_memory": gateway_memory.measure,
     "overload": overload.measure,
+    "replay": replay.measure,
+    "rebuild_feeds": rebuild_feeds.measure,
     "digest": digest.measure,
 }
 NAMES = (*QUESTIONS, "archive", "start_up")

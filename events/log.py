@@ -51,7 +51,7 @@ class Log:
         self.partitions, self.replicas = partitions, replicas
         self.keyring = sealing.Keyring(secret)
         self.precedents = Precedents(self)
-        self._digest_key = derive(secret, "idempotency")
+        self.digest_key = derive(secret, "idempotency")
         self._append = RoundTrip(client, FUNCTIONS, replicas=replicas)
         self.reach, self.ask = self._append.reach, self._append.ask
 
@@ -226,7 +226,7 @@ class Log:
                 arguments=lambda: [
                     topic,
                     now := time.time_ns() // 1_000_000,
-                    idempotency.digest(self._digest_key, event),
+                    idempotency.digest(self.digest_key, event),
                     idempotency.seconds,
                     "1" if event.HIDES else "",
                     username,

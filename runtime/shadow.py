@@ -12,7 +12,7 @@ import asyncpg
 from runtime.errors import Conflict, Invalid
 from runtime.schema import LIVE, SCHEMA, code_version, let_reader_read, text_of
 
-APART = re.compile(r"^-- apart:", re.MULTILINE)
+APART = re.compile(r"^-- apart:.*$", re.MULTILINE)
 INDEX = re.compile(r"^CREATE INDEX (.+?);\n", re.MULTILINE | re.DOTALL)
 OLD = "heliograph_old_"
 
@@ -38,6 +38,9 @@ async def make_shadow(connection: asyncpg.Connection, schema: str, source: Path 
             )
         return False
     async with connection.transaction():
+        # A database that was lost has not even what stands apart.
+        if await connection.fetchval("SELECT to_regnamespace('vault')") is None:
+            await connection.execute(APART.split(text_of(source))[1])
         await connection.execute(INDEX.sub("", swapped_part(schema, source)))
         await let_reader_read(connection, schema)
     return True
@@ -60,11 +63,14 @@ async def shadow_version(connection: asyncpg.Connection, schema: str) -> int | N
     return int(await connection.fetchval(f"SELECT version FROM {schema}.schema_version"))  # noqa: S608 - a name that was checked
 
 
-async def drop_shadow(connection: asyncpg.Connection, schema: str) -> None:
-    """Remove a shadow, or a schema that was swapped away; never the site's own."""
+async def drop_shadow(connection: asyncpg.Connection, schema: str) -> bool:
+    """Remove a shadow, or a schema that was swapped away, never the site's own; was there one."""
     if schema == LIVE:
         raise Conflict("schema-is-live", f"{schema} is what the site works with.")
-    await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+    if await connection.fetchval("SELECT to_regnamespace($1)", schema) is None:
+        return False
+    await connection.execute(f"DROP SCHEMA {schema} CASCADE")
+    return True
 
 
 async def tables_of(connection: asyncpg.Connection, schema: str) -> list[str]:

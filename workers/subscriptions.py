@@ -60,10 +60,9 @@ REPLAYED: dict[str, dict[type[Event], Handler]] = {
     "accounts": SUBSCRIPTIONS["accounts"],
     "posts": SUBSCRIPTIONS["posts"],
     "graph": {
-        FollowRequested: write_wishes,
-        FollowAccepted: record_verdicts,
-        Unfollowed: record_withdrawals,
-        AccountErased: end_follows,
+        kind: write_wishes if kind is FollowRequested else handler
+        for kind, handler in SUBSCRIPTIONS["graph"].items()
+        if handler is not open_doors
     },
 }
 """The roles whose tables a replay makes again, each to its end before the next begins: a row waits

@@ -69,7 +69,7 @@ async def test_what_was_not_given_yet_explains_its_rows(unfold, ground):
 
 
 async def test_what_is_held_by_a_worker_explains_its_rows(unfold, ground, log_client):
-    """Given to a worker that has not finished it: tables and windows; counters are as rows are."""
+    """Given to a worker that has not finished it: tables and windows. Counters count the rows."""
     await unfold(LEFT, "graph", "fanout")
     stream = stream_key("graph", LEFT.partition)
     for role in ("graph", "fanout"):
