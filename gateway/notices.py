@@ -108,6 +108,7 @@ class Notices:
                     self._keep(delivery, self._privacy, actor)
             case AccountErased():
                 self._erased[actor] = version
+                self._passwords.pop(actor, None)
                 self._keep(delivery, self._erased, actor)
             case FollowRequested(followee_id=followee_id):
                 self._hear_edge(delivery, (actor, followee_id), Edge(wished_version=version))

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from gateway import uploads
-from gateway.keys import OBJECTS, SETTINGS
+from gateway.keys import NOTICES, OBJECTS, SETTINGS
+from gateway.present import WRITTEN
 from tests.gateway.publishing import (
     JPEG,
     form,
@@ -68,6 +69,7 @@ async def test_everything_is_hidden_at_once_and_stays_so(gateway, elsewhere, set
     assert (await erase(gateway, ada)).status == 202
     for each in (gateway, elsewhere):
         await until_status(each, PROFILE, 404, bob)
+        assert not each.app[WRITTEN].posts.values(), "nor is it remembered"
     for settled in (False, True):
         if settled:
             await settle()
@@ -151,6 +153,31 @@ async def test_nobody_signs_in_again_and_every_session_ends(gateway, elsewhere, 
         )
         assert (taken.status, taken.body["code"]) == (409, "username-taken")
         await settle()
+
+
+async def test_a_gateway_that_has_not_heard_of_it_is_told_by_the_log(
+    gateway, settle, ada, monkeypatch
+):
+    """The row is whole and the password right: neither signs in, posts or edits any more."""
+    await settle()
+    notices = gateway.app[NOTICES]
+    monkeypatch.setattr(notices, "is_erased", lambda _: False)
+    monkeypatch.setattr(notices, "is_revoked", lambda *_: False)
+    monkeypatch.setattr(notices, "password", lambda _: None)
+    await erase(gateway, ada)
+
+    answer = await gateway.sign_in("ada")
+    assert (answer.status, answer.body["code"]) == (401, "bad-credentials")
+    for method, path, more in (
+        ("PATCH", "/v1/me", {"json": {"private": True}}),
+        ("DELETE", "/v1/sessions/current", {}),
+        ("POST", "/v1/posts", {"data": form(JPEG)}),
+    ):
+        answer = await gateway.ask(method, path, ada, **more)
+        assert (answer.status, answer.body["code"]) == (403, "account-erased"), method
+    assert (await gateway.ask("PUT", f"{PROFILE}/follow", ada)).status == 404
+    again = await erase(gateway, ada)
+    assert (again.status, again.headers["Idempotency-Replayed"]) == (202, "true")
 
 
 async def test_a_repeat_hears_that_the_session_has_ended(gateway, settle, ada):

@@ -1,3 +1,7 @@
+-- Accounts can be erased, and which event did so.
+
+ALTER TABLE heliograph.accounts ADD COLUMN erased_version bigint NOT NULL DEFAULT 0;
+
 -- The vault stands beside the schema that a rebuild swaps away: its check may not lean on a function
 -- that goes with it.
 
