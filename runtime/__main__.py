@@ -7,7 +7,7 @@ import shlex
 import sys
 
 from runtime.engines.place import PlaceError
-from runtime.prepare import prepare
+from runtime.prepare import LogLost, prepare
 from runtime.schema import SchemaError
 from runtime.settings import SettingsError
 from runtime.site import find_site, status, take_down
@@ -37,7 +37,7 @@ def main() -> int:
         if arguments.command == "engines":
             return with_engines(os.environ, arguments.words)
         return RUN[arguments.command]()
-    except (SettingsError, PlaceError, StartError, SchemaError, OtherSite) as error:
+    except (SettingsError, PlaceError, StartError, SchemaError, OtherSite, LogLost) as error:
         print(error, file=sys.stderr)
         return 1
 

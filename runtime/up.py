@@ -15,12 +15,12 @@ from runtime.embedded import ROOT
 from runtime.engines import nginx, postgres, seaweed
 from runtime.engines.place import is_free
 from runtime.engines.start import ANSWERS, PREPARATIONS
-from runtime.prepare import begin
+from runtime.prepare import Lost, begin_log, begin_tables, losses
 from runtime.progress import say, step
-from runtime.schema import bring_up
 from runtime.site import PROGRAMS, Site, answers_ok, find_site, is_ready, only_one, take_down
 
 Supervisord = subprocess.Popen[bytes]
+Wait = Callable[[str, Callable[[], bool]], None]
 
 START_SECONDS = 60
 POLL_SECONDS = 0.1
@@ -129,6 +129,20 @@ def start(site: Site, supervisord: Supervisord) -> None:
             wait_until(is_there, name, site, supervisord)
 
     wait("supervisord", site.supervisor.answers)
+    start_engines(site, wait)
+    # Programs wait for object storage by themselves, and it is the slowest to come.
+    with making_groups(site):
+        for name in PROGRAMS:
+            site.supervisor.start(name)
+        wait_for_objects(site, wait)
+    for name in PROGRAMS:
+        wait(name, partial(is_ready, site, name))
+    site.supervisor.start("nginx")
+    wait("nginx", lambda: answers_ok(f"{site.address}/openapi.json"))
+
+
+def start_engines(site: Site, wait: Wait) -> None:
+    """All but object storage answer at the end; tables that were lost are there again."""
     for name in site.embedded:
         site.supervisor.start(name)
     for name in site.embedded:
@@ -136,24 +150,29 @@ def start(site: Site, supervisord: Supervisord) -> None:
             wait(name, partial(ANSWERS[name], site.place))
     for sentence in asyncio.run(fill_engines(site)):
         say(f"  {sentence}")
-    # Programs wait for object storage by themselves, and it is the slowest to come.
-    with making_groups(site):
-        for name in PROGRAMS:
-            site.supervisor.start(name)
-        if "objects" in site.embedded:
-            wait("objects", partial(ANSWERS["objects"], site.place))
-        say(f"  {asyncio.run(make_bucket(site.settings.objects_url))}")
-    for name in PROGRAMS:
-        wait(name, partial(is_ready, site, name))
-    site.supervisor.start("nginx")
-    wait("nginx", lambda: answers_ok(f"{site.address}/openapi.json"))
+    if asyncio.run(losses(site.settings)) is Lost.TABLES:
+        wait_for_objects(site, wait)
+        make_tables_again(site)
+
+
+def wait_for_objects(site: Site, wait: Wait) -> None:
+    if "objects" in site.embedded:
+        wait("objects", partial(ANSWERS["objects"], site.place))
+    say(f"  {asyncio.run(make_bucket(site.settings.objects_url))}")
 
 
 async def fill_engines(site: Site) -> list[str]:
     """No worker may run on tables or partitions that are not its own."""
     if "database" in site.embedded:
         await postgres.make_roles(site.place)
-    return [await bring_up(site.settings.database_url), await begin(site.settings)]
+    return [await begin_tables(site.settings), await begin_log(site.settings)]
+
+
+def make_tables_again(site: Site) -> None:
+    """Of a database that was lost: before anybody asks it, or its tables would seem empty."""
+    command = [sys.executable, "-m", "events", "rebuild", "metadata"]
+    if subprocess.run(command, env=site.environ, cwd=ROOT, check=False).returncode:
+        raise StartError("the tables cannot be made again from the log; see above")
 
 
 @contextmanager

@@ -88,17 +88,20 @@ async def differences(
     ]
 
 
-async def lay_out(connection: Any, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+async def lay_out(
+    connection: Any, table: str, rows: Iterable[tuple[Any, ...]], *, like: str = LIVE
+) -> None:
     """Put rows, in the order of the digested columns, where `LAID_OUT` finds them.
 
+    `like`: the schema whose table has the types; nothing else of it is taken.
     In place of those that lay there before, and on this connection alone.
     """
     await connection.execute(f"DROP TABLE IF EXISTS {LAID_OUT}.{table}")
     await connection.execute(
-        # Types of the live table and nothing else of it: `holds` is the model's own word.
+        # `holds` is the model's own word.
         f"""
         CREATE TEMPORARY TABLE {table} AS
-        SELECT {", ".join(TABLES[table].columns)} FROM {LIVE}.{table} WITH NO DATA
+        SELECT {", ".join(TABLES[table].columns)} FROM {like}.{table} WITH NO DATA
         """  # noqa: S608 - as above
     )
     remaining = iter(rows)

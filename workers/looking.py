@@ -70,8 +70,8 @@ class Shadow:
 class Modelled:
     """The model of all history, laid out in our own session."""
 
-    def __init__(self, ground: Ground, shards: Collection[int]) -> None:
-        self.schema = LAID_OUT
+    def __init__(self, ground: Ground, shards: Collection[int], like: str) -> None:
+        self.schema, self.like = LAID_OUT, like
         self.shards = frozenset(shards)
         self.model = Model(lambda owner: not self.shards or shard_of(owner) in self.shards)
         self.reading = Reading(ground.log, ground.history, self.model)
@@ -83,7 +83,7 @@ class Modelled:
 
     async def lay_out(self, table: str, owners: Collection[int] | None) -> None:
         rows = rows_of(self.model, table, owners=owners, shards=self.shards)
-        await lay_out(self._connection, table, rows)
+        await lay_out(self._connection, table, rows, like=self.like)
 
     def decided_by(self, difference: Difference) -> list[str]:
         table, key = difference.table, difference.key

@@ -18,7 +18,7 @@ from events.undone import undone
 from events.wanted import heads_of
 from runtime.connections import CONNECT_SECONDS
 from runtime.errors import Conflict
-from runtime.schema import bring_up, code_version, database_version
+from runtime.schema import code_version, database_version
 from runtime.settings import Settings
 from runtime.shadow import finish_shadow
 from stores.epochs import Generations
@@ -51,8 +51,7 @@ class Rebuilding(NamedTuple):
 
 async def rebuild_metadata(settings: Settings, log: Log, wanted: Rebuilding) -> AsyncIterator[Told]:
     """Tells as it goes. `Conflict` when the shadow may not be swapped in; it stays then."""
-    async for told in stand_up(settings):
-        yield told
+    await refuse_other_version(settings)
     async with (
         alone(settings, "metadata"),
         open_shadow(settings, log, wanted.schema, rate=wanted.rate, strict=wanted.strict) as shadow,
@@ -108,8 +107,11 @@ async def take_its_place(
         await forget_generation(settings, before)
 
 
-async def stand_up(settings: Settings) -> AsyncIterator[Told]:
-    """Empty tables where there are none: of a database that was lost, groups are far ahead."""
+async def refuse_other_version(settings: Settings) -> None:
+    """Tables of this version are there, or none at all: those of a database that was lost.
+
+    None are made before the swap: a gateway that finds empty tables would say that nobody is here.
+    """
     connection = await asyncpg.connect(settings.database_url, timeout=CONNECT_SECONDS)
     try:
         found, wanted = await database_version(connection), code_version()
@@ -121,8 +123,6 @@ async def stand_up(settings: Settings) -> AsyncIterator[Told]:
             f"The database is of version {found}, this code of {wanted}: "
             "run python -m runtime prepare first.",
         )
-    if found is None:
-        yield Line(await bring_up(settings.database_url), aside=True)
 
 
 async def follow(replay: Replay, what: str) -> AsyncIterator[Told]:

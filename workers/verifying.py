@@ -87,7 +87,7 @@ async def verify(
     `shards`: these alone, and no windows, for who they follow may be of any shard.
     """
     started = time.monotonic()
-    other: Other = Shadow(against) if against else Modelled(ground, shards)
+    other: Other = Shadow(against) if against else Modelled(ground, shards, live)
     if against or shards or live != LIVE:
         tables = [each for each in tables if each != FEEDS]
     late = behind or (lambda heads: excuses.behind(ground.log, heads))
