@@ -10,7 +10,6 @@ from typing import Any
 from redis.asyncio import Redis
 
 from bench.bare_engines import bare_engines
-from bench.standing import Standing
 from bench.table import Row, milliseconds, ratio
 from events.ids import EPOCH_MS, SHARDS, Position, make_id, shard_of
 from events.log import Log
@@ -32,8 +31,7 @@ WINDOWS_A_TRIP = 100
 LIFE_SECONDS = 86_400
 
 
-async def measure(_: Standing, *, quick: bool) -> list[Row]:
-    """On engines of its own: the site has no part in it."""
+async def measure(*, quick: bool) -> list[Row]:
     members = QUICK_MEMBERS if quick else MEMBERS
     async with (
         bare_engines() as settings,

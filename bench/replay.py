@@ -14,7 +14,6 @@ import asyncpg
 
 from bench.bare_engines import bare_engines
 from bench.histories import History
-from bench.standing import Standing
 from bench.table import Row, ratio
 from events.ids import START
 from events.replay import Replay
@@ -45,8 +44,7 @@ class Folded(NamedTuple):
     seconds: float
 
 
-async def measure(_: Standing, *, quick: bool) -> list[Row]:
-    """On engines of its own: the site has no part in it."""
+async def measure(*, quick: bool) -> list[Row]:
     follows, posts = (QUICK_FOLLOWS, QUICK_POSTS) if quick else (FOLLOWS, POSTS)
     async with bare_engines() as settings, open_log(settings) as client:
         log = log_of(settings, client)

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 from events.catalogue import TOPICS
 from events.entries import CAUSE, Entry, open_entries
 from events.envelope import Delivery
-from events.ids import MAX_ID, Address, Position, shard_of
+from events.ids import MAX_ID, Address, Position, position_before, shard_of
 from events.legible import Legible, read_entries
-from events.past import Found, Past, position_before
+from events.past import Found, Past
 from events.status import announcements_of
 
 CLOCKS_MS = 10_000  # partitions choose positions apart, by clocks that differ by no more

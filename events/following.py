@@ -11,10 +11,9 @@ from typing import Any
 
 from events.chain import link_of
 from events.entries import Entry
-from events.ids import END, START, Position
+from events.ids import END, START, Position, position_before
 from events.legible import Legible, read_entries
 from events.log import Log, stream_key
-from events.past import position_before
 from runtime.functions import Client
 from runtime.outages import is_outage
 

@@ -2,9 +2,8 @@
 
 import time
 
-from events.ids import Position
+from events.ids import Position, position_before
 from events.log import Log
-from events.past import position_before
 
 PROBE = 500  # entries of each slice that are looked at
 

@@ -11,7 +11,7 @@ from events.catalogue import ARCHIVED
 from events.chain import MISSING, Fault, first_fault, link_of
 from events.entries import Entry, open_entries
 from events.envelope import Delivery
-from events.ids import END, START, Address, Position, just_before
+from events.ids import END, START, Address, Position, position_before
 from events.log import Log
 from events.segments import Manifest
 from events.trimming import archived_key
@@ -92,7 +92,7 @@ class History:
         topic, partition, position = address
         async with self._looking:
             if address not in self._segment:
-                before = just_before(position)
+                before = position_before(position)
                 async for manifest in self._archive.manifests(topic, partition, before):
                     entries = await self._archive.entries(manifest)
                     self._segment = {
@@ -182,7 +182,7 @@ async def is_trimmed(log: Log, address: Address) -> bool:
     recorded = await log.ask(lambda: log.client.hget(archived_key(partition), topic))
     if not recorded or position > Position.parse(recorded):
         return False
-    return not await log.page(topic, partition, just_before(position), position, 1)
+    return not await log.page(topic, partition, position_before(position), position, 1)
 
 
 async def ever_at(log: Log, address: Address) -> Delivery[Any] | None:

@@ -65,10 +65,12 @@ class Address(NamedTuple):
         return cls(topic, int(partition), Position.parse(position))
 
 
-def just_before(position: Position) -> Position:
+def position_before(position: Position) -> Position:
     """The last position that comes before this one, whether anything stands there or not."""
     ms, sequence = position
-    return Position(ms, sequence - 1) if sequence else Position(ms - 1, END.sequence)
+    if sequence:
+        return Position(ms, sequence - 1)
+    return Position(ms - 1, END.sequence) if ms else START
 
 
 def shard_of_username(username: str) -> int:

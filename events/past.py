@@ -7,12 +7,11 @@ from events.catalogue import ARCHIVED, TOPICS
 from events.chain import link_of
 from events.entries import Entry
 from events.history import Segments, head_of
-from events.ids import END, START, Address, Position
+from events.ids import END, START, Address, Position, position_before
 from events.log import Log, stream_key
 from events.segments import Manifest
 
 PAGE = 1_000
-SEQUENCES_BELOW = 2**63 - 1
 
 
 class Found(NamedTuple):
@@ -105,11 +104,3 @@ def unbroken(page: list[Entry], last: Position) -> list[Entry]:
             return page[:number]
         last = Position.parse(entry_id)
     return page
-
-
-def position_before(position: Position) -> Position:
-    """The highest position below one."""
-    ms, sequence = position
-    if sequence:
-        return Position(ms, sequence - 1)
-    return Position(ms - 1, SEQUENCES_BELOW) if ms else START

@@ -2,10 +2,10 @@
 
 from events.accounts import AccountRegistered
 from events.entries import PAYLOAD
-from events.ids import MAX_ID, Address, position_of, shard_of
+from events.ids import MAX_ID, Address, position_before, position_of, shard_of
 from events.legible import half
 from events.log import Log
-from events.past import Past, position_before
+from events.past import Past
 from runtime.errors import NotFound
 
 MOST_REMEMBERED = 10_000

@@ -73,7 +73,10 @@ async def database_version(connection: asyncpg.Connection) -> int | None:
 
 def steps(migrations: Path, found: int, wanted: int) -> list[tuple[int, Path]]:
     """The files from one version to another, one for each; a missing one is refused."""
-    files = {int(path.name[:4]): path for path in migrations.glob("[0-9][0-9][0-9][0-9]_*.sql")}
+    found_files = sorted(migrations.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    files = {int(path.name[:4]): path for path in found_files}
+    if len(files) < len(found_files):
+        raise SchemaError(f"{migrations} has two files for one version.")
     versions = range(found + 1, wanted + 1)
     for version in versions:
         if version not in files:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from stores.database import Database, shards_of
 
 
-async def miscounted(db: Database, schema: str, account_ids: Sequence[int]) -> set[int]:
+async def miscounted_accounts(db: Database, schema: str, account_ids: Sequence[int]) -> set[int]:
     """Those of the accounts whose counters do not count."""
     rows = await db.fetch(
         f"""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from events.chain import MISSING, faults_in, link_of
 from events.entries import Entry
 from events.history import head_of
-from events.ids import END, START, Position, just_before
+from events.ids import END, START, Position, position_before
 from events.segments import SegmentBroken
 from events.trimming import archived
 from stores.archive import MANIFEST, SEGMENT, padded, position_in
@@ -109,7 +109,7 @@ class Audit:
         """What the stream still holds of a segment is the same."""
         known = dict(entries)
         positions = sorted(map(Position.parse, known))
-        after, last = just_before(positions[0]), positions[-1]
+        after, last = position_before(positions[0]), positions[-1]
         while page := await self.library.log.page(self.topic, self.partition, after, last, PAGE):
             for entry_id, fields in page:
                 if known.get(entry_id) != fields:

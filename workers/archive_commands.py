@@ -1,7 +1,6 @@
 """`python -m events archive`: what is in the archive, and whether all of it is as it was."""
 
 import argparse
-import json
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 
 from events.catalogue import ARCHIVED
 from events.ids import Position
-from events.telling import Desk, Line, Progress, Table, Told
+from events.telling import Desk, Line, Progress, Record, Table, Told
 from events.trimming import hold, release
 from runtime.errors import Invalid
 from stores.archive import Archive
@@ -120,7 +119,7 @@ async def verify(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Tol
                         await hold(desk.log, name, HOLD_SECONDS)
                         renew_at = time.monotonic() + RENEW_SECONDS
                     if fault:
-                        yield complaint(fault, as_json=arguments.json)
+                        yield complaint(fault)
                     what = f"{topic}.{partition}"
                     yield Progress(
                         what=what, done=audit.segments, total=audit.of_segments, unit="segments"
@@ -159,12 +158,11 @@ def places(desk: Desk, arguments: argparse.Namespace) -> Iterator[tuple[str, int
             yield topic, partition
 
 
-def complaint(fault: Fault, *, as_json: bool) -> Line:
-    """A fault, for people or for machines."""
-    if as_json:
-        return Line(json.dumps(fault._asdict()), failed=True)
+def complaint(fault: Fault) -> Record:
+    """A fault, for people and for machines."""
     where = f"{fault.topic}.{fault.partition}.{fault.position}"
-    return Line(f"{where} is {fault.kind}: {fault.detail}.", failed=True)
+    text = f"{where} is {fault.kind}: {fault.detail}."
+    return Record(text=text, fields=fault._asdict(), failed=True)
 
 
 def moment(position: str) -> str:

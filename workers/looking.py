@@ -13,7 +13,7 @@ from events.model import Model
 from events.model_decided import FEEDS, decided_by
 from events.model_feeds import Due, Wrong
 from events.model_reading import Reading
-from events.model_rows import rows_of
+from events.model_rows import edge_in, rows_of
 from stores.differences import Difference, differences, lay_out
 from stores.digests import LAID_OUT, NOTHING, TABLES, digests_of, total
 from stores.windows import Window, current_names, windows, windows_of
@@ -146,7 +146,7 @@ async def look_at_windows(
     async for page in pages:
         for window in page:
             entries += len(window.entries)
-            found += [_difference(window, each) for each in due.wrong_with(*window)]
+            found += [_difference(model, window, each) for each in due.wrong_with(*window)]
     return entries, by_key(found[:MOST_DIFFERENCES])
 
 
@@ -154,10 +154,12 @@ async def _once(page: list[Window]) -> AsyncIterator[list[Window]]:
     yield page
 
 
-def _difference(window: Window, wrong: Wrong) -> Difference:
+def _difference(model: Model, window: Window, wrong: Wrong) -> Difference:
+    follow = edge_in(model, (wrong.viewer_id, wrong.author_id))
     shown: dict[str, str | None] = {
         "published_ms": str(wrong.published_ms),
         "floor": str(window.floor),
+        "follow_version": str(max(each.event for each in follow.values())),
     }
     key = tuple(map(str, (wrong.viewer_id, wrong.post_id, wrong.author_id)))
     if wrong.lacks:

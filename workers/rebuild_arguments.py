@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from events.arguments import add_command
-from workers.rebuild_commands import counters, drop, everything, feeds, metadata
+from workers.rebuild_commands import counters, drop, everything, feeds, metadata, renditions
 from workers.replay_arguments import rate
 
 GROUP = """\
@@ -48,6 +48,7 @@ def declare(groups: Any, *, epilog: str) -> None:
     _add_metadata(command("metadata", metadata, "make all tables again and swap them in"))
     command("feeds", feeds, "build every feed window anew from the tables")
     command("counters", counters, "count posts and follows again, in place")
+    command("renditions", renditions, "make photos again that storage lost, from their originals")
     _add_metadata(command("all", everything, "metadata, and then the feeds from it"))
     dropping = command("drop", drop, "remove a shadow, or what a swap left behind")
     dropping.add_argument("schema", metavar="NAME", help="next, or heliograph_old_1763951234567")

@@ -9,6 +9,7 @@ from runtime.shadow import drop_shadow, schema_named
 from workers.rebuilding import Rebuilding, rebuild_metadata
 from workers.recounting import rebuild_counters
 from workers.refilling import rebuild_feeds
+from workers.rerendering import rebuild_renditions
 from workers.shadowing import alone
 
 
@@ -24,6 +25,11 @@ async def feeds(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Told
 
 async def counters(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Told]:  # noqa: ARG001 - as every command
     async for told in rebuild_counters(desk.settings, desk.log):
+        yield told
+
+
+async def renditions(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Told]:  # noqa: ARG001 - as every command
+    async for told in rebuild_renditions(desk.settings, desk.log):
         yield told
 
 

@@ -25,10 +25,10 @@ from stores.epochs import Generations
 from workers.excuses import Heads
 from workers.ground import open_ground
 from workers.refilling import forget_generation
-from workers.shadowing import Shadow, open_shadow
+from workers.shadowing import Shadow, alone, open_shadow
 from workers.swapping import catch_up, swap
 from workers.verify_commands import tell as tell_verdict
-from workers.verifying import verify
+from workers.verifying import LOOKS_APART_SECONDS, verify
 
 # Then the last step, in which handlers wait, is short.
 NEAR_SECONDS = 1.0
@@ -51,10 +51,12 @@ class Rebuilding(NamedTuple):
 
 async def rebuild_metadata(settings: Settings, log: Log, wanted: Rebuilding) -> AsyncIterator[Told]:
     """Tells as it goes. `Conflict` when the shadow may not be swapped in; it stays then."""
-    yield Line(await stand_up(settings), aside=True)
-    async with open_shadow(
-        settings, log, wanted.schema, rate=wanted.rate, strict=wanted.strict
-    ) as shadow:
+    async for told in stand_up(settings):
+        yield told
+    async with (
+        alone(settings, "metadata"),
+        open_shadow(settings, log, wanted.schema, rate=wanted.rate, strict=wanted.strict) as shadow,
+    ):
         yield Line(
             f"{shadow.schema} is new; it is filled from the first event on."
             if shadow.is_new
@@ -80,25 +82,33 @@ async def rebuild_metadata(settings: Settings, log: Log, wanted: Rebuilding) -> 
                 f"command, or drop it: python -m events rebuild drop {shadow.schema}"
             )
             return
-        generations = Generations(log.client)
-        before = await generations.read()
-        generation = await generations.reserve() if wanted.raise_feeds else 0
-        swapped = await swap(shadow.connection, shadow.replay, shadow.schema, generation=generation)
+        async for told in take_its_place(settings, shadow, raise_feeds=wanted.raise_feeds):
+            yield told
+
+
+async def take_its_place(
+    settings: Settings, shadow: Shadow, *, raise_feeds: bool
+) -> AsyncIterator[Told]:
+    """Swap the shadow in, and have old windows forgotten with the tables they came from."""
+    generations = Generations(shadow.replay.log.client)
+    before = await generations.read()
+    generation = await generations.reserve() if raise_feeds else 0
+    swapped = await swap(shadow.connection, shadow.replay, shadow.schema, generation=generation)
+    yield Line(
+        f"Swapped: handlers waited {swapped.held_seconds * 1000:.0f} ms, "
+        f"{swapped.groups_set_back} groups were set back."
+    )
+    if swapped.old_schema:
         yield Line(
-            f"Swapped: handlers waited {swapped.held_seconds * 1000:.0f} ms, "
-            f"{swapped.groups_set_back} groups were set back."
+            f"What was there before is {swapped.old_schema}, with all that people have erased "
+            f"since: python -m events rebuild drop {swapped.old_schema}"
         )
-        if swapped.old_schema:
-            yield Line(
-                f"What was there before is {swapped.old_schema}, with all that people have erased "
-                f"since: python -m events rebuild drop {swapped.old_schema}"
-            )
-        if generation:
-            yield Line("Every window is built anew as it is read.", aside=True)
-            await forget_generation(settings, before)
+    if generation:
+        yield Line("Every window is built anew as it is read.", aside=True)
+        await forget_generation(settings, before)
 
 
-async def stand_up(settings: Settings) -> str:
+async def stand_up(settings: Settings) -> AsyncIterator[Told]:
     """Empty tables where there are none: of a database that was lost, groups are far ahead."""
     connection = await asyncpg.connect(settings.database_url, timeout=CONNECT_SECONDS)
     try:
@@ -111,7 +121,8 @@ async def stand_up(settings: Settings) -> str:
             f"The database is of version {found}, this code of {wanted}: "
             "run python -m runtime prepare first.",
         )
-    return await bring_up(settings.database_url)
+    if found is None:
+        yield Line(await bring_up(settings.database_url), aside=True)
 
 
 async def follow(replay: Replay, what: str) -> AsyncIterator[Told]:
@@ -163,7 +174,12 @@ async def hold_to_model(settings: Settings, shadow: Shadow) -> AsyncIterator[Tol
         return False
 
     async with open_ground(settings, shadow.replay.log) as ground:
-        async for each in verify(ground, live=shadow.schema, behind=behind):
+        async for each in verify(
+            ground,
+            live=shadow.schema,
+            behind=behind,
+            looks_apart_seconds=LOOKS_APART_SECONDS,
+        ):
             if isinstance(each, Progress):
                 yield each
             else:

@@ -25,7 +25,7 @@ from stores.epochs import Generations
 
 INTENT = "schema"
 # Handlers queue behind whoever wants the lock: rather let go and try again than hold them up.
-LOCK_SECONDS = 2
+LOCK_SECONDS = 2.0
 FOLD_SECONDS = 5.0
 TRIES = 20
 PAUSE_SECONDS = 1.0
@@ -86,7 +86,7 @@ async def _rename(
     is_there = await identity_of(connection, LIVE) is not None
     old_schema = f"{OLD}{time.time_ns() // 1_000_000}" if is_there else ""
     async with connection.transaction():
-        await connection.execute(f"SET LOCAL lock_timeout TO '{LOCK_SECONDS}s'")
+        await connection.execute(f"SET LOCAL lock_timeout TO {int(LOCK_SECONDS * 1000)}")
         await connection.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", SWAPPING, LIVE)
         began = time.monotonic()
         async with asyncio.timeout(FOLD_SECONDS):

@@ -13,7 +13,7 @@ import msgspec
 
 from events.model_decided import FEEDS
 from events.telling import Progress
-from stores.counted import miscounted
+from stores.counted import miscounted_accounts
 from stores.differences import Difference
 from stores.digests import LIVE
 from workers import excuses
@@ -30,13 +30,13 @@ from workers.looking import (
     look_everywhere,
     owners_of,
 )
+from workers.standing import COUNTERS, moves, stands
 
 LOOKS = 5
 LOOKS_APART_SECONDS = 5.0
 # What a healthy site needs for a backlog of seconds. Behind by more, its rows are explained by it.
 WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.5
-COUNTERS = {"posts", "followers", "following"}
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,8 +108,8 @@ async def verify(
         yield Progress(what="comparing", done=number, total=len(tables), unit="tables")
 
     wrong: Seen = {}
+    miscounted: Seen = {}
     why = Excuses({}, {}, {})
-    stood: Counter[tuple[str, tuple[str, ...]]] = Counter()
     for number in range(1, LOOKS):
         if not seen:
             break
@@ -118,60 +118,21 @@ async def verify(
         heads = await _keep_up(ground, other, late, wait_seconds)
         why = await excuses.excuses(ground.log, heads)
         before, seen = seen, await _look_at(ground, live, other, seen)
-        wrong |= await _settle_counters(ground, live, seen)
-        standing = {key for key, each in seen.items() if stands(before.get(key), each)}
-        stood = Counter({key: stood[key] + 1 for key in standing})
-        same = {key: each for key, each in seen.items() if stood[key] >= times_to_stand(each.table)}
+        miscounted |= await _miscounted(ground, (live, against), seen)
+        same = {key: each for key, each in seen.items() if stands(before.get(key), each)}
         wrong |= same
-        seen = {key: each for key, each in seen.items() if key not in same}
-    moving = Counter(each.table for each in seen.values())
+        seen = {key: each for key, each in seen.items() if key not in same and moves(each)}
+    findings = [_finding(each, other, why.of(each)) for each in wrong.values()]
+    # Counters move with what they count, in one transaction: nothing explains them.
+    findings += [_finding(each, other, "") for key, each in miscounted.items() if key not in wrong]
     yield Verdict(
         events=other.model.folded if isinstance(other, Modelled) else 0,
         rows=rows,
-        findings=tuple(_finding(each, other, why) for each in wrong.values()),
-        moving=dict(moving),
+        findings=tuple(findings),
+        moving=dict(Counter(each.table for each in seen.values())),
         unreadable=len(other.reading.unreadable) if isinstance(other, Modelled) else 0,
         seconds=time.monotonic() - started,
     )
-
-
-def stands(before: Difference | None, now: Difference) -> bool:
-    """Whether both looks found the same: some register with one value here and one there.
-
-    And of the same versions, where a row has any: what is set again and again, as a follow that
-    comes and goes, has by chance the same value twice.
-    """
-    if before is None or (before.one is None, before.other is None) != (
-        now.one is None,
-        now.other is None,
-    ):
-        return False
-    if now.one is None or now.other is None or before.one is None or before.other is None:
-        return versions_of(before) == versions_of(now)
-    return any(
-        all(
-            (before.one[each], before.other[each]) == (now.one[each], now.other[each])
-            for each in (name, *deciding(name, now.one))
-        )
-        for name in set(before.columns) & set(now.columns)
-    )
-
-
-def times_to_stand(table: str) -> int:
-    """Windows have no versions: of who follows and leaves all the time, one may look so twice."""
-    return 3 if table == FEEDS else 1
-
-
-def versions_of(row: Difference) -> list[dict[str, str | None]]:
-    return [
-        {name: side[name] for name in deciding("", side)} for side in (row.one, row.other) if side
-    ]
-
-
-def deciding(name: str, columns: Collection[str]) -> list[str]:
-    """The versions that a register goes by: its own, if it has one, else all of the row."""
-    own = f"{name}_version"
-    return [own] if own in columns else [each for each in columns if each.endswith("_version")]
 
 
 async def _keep_up(
@@ -199,26 +160,24 @@ async def _look_at(ground: Ground, live: str, other: Other, seen: Seen) -> Seen:
     return {key: each for key, each in found.items() if key in seen}
 
 
-async def _settle_counters(ground: Ground, live: str, seen: Seen) -> Seen:
-    """Take out the rows in which only counters differ, for those have no versions.
+async def _miscounted(ground: Ground, schemas: Sequence[str], seen: Seen) -> Seen:
+    """Those of the accounts whose counters differ that are wrong by the rows beside them.
 
-    They are held to the rows that they count, which are themselves held to the other side: those
-    whose counters do not count are answered.
+    Of one moment, so nothing is under way. Where they are right, what differs is those rows.
     """
-    counting = {
+    suspects = {
         key: each
         for key, each in seen.items()
-        if each.table == "accounts" and each.columns and COUNTERS.issuperset(each.columns)
+        if each.table == "accounts" and COUNTERS & set(each.columns)
     }
-    bad = await miscounted(
-        ground.connection, live, sorted(each.owner for each in counting.values())
-    )
-    for key in counting:
-        del seen[key]
-    return {key: each for key, each in counting.items() if each.owner in bad}
+    owners = sorted(owners_of(suspects, "accounts"))
+    bad: set[int] = set()
+    for schema in filter(None, schemas if owners else ()):
+        bad |= await miscounted_accounts(ground.connection, schema, owners)
+    return {key: each for key, each in suspects.items() if each.owner in bad}
 
 
-def _finding(difference: Difference, other: Other, why: Excuses) -> Finding:
+def _finding(difference: Difference, other: Other, why: str) -> Finding:
     return Finding(
         table=difference.table,
         key=difference.key,
@@ -226,5 +185,5 @@ def _finding(difference: Difference, other: Other, why: Excuses) -> Finding:
         live=difference.one,
         due=difference.other,
         decided_by=tuple(other.decided_by(difference)),
-        explained=why.of(difference),
+        explained=why,
     )

@@ -2,9 +2,9 @@
 
 import pytest
 
-from events.ids import END, START, Address, Position
+from events.ids import END, START, Address, Position, position_before
 from events.log import Log, stream_key
-from events.past import Past, position_before
+from events.past import Past
 from tests.archiving import at, moments, run
 
 STREAM = stream_key("posts", 0)

@@ -8,7 +8,7 @@ from events import codec, precedents
 from events.catalogue import tag_of
 from events.entries import ACTOR, AFTER, CAUSE, PAYLOAD, TYPE
 from events.history import History, HistoryBroken
-from events.ids import Address, Position, just_before
+from events.ids import Address, Position
 from events.log import stream_key
 from events.posts import PostPublished, PostRejected, PostSubmitted, StagedPhoto
 from tests.archiving import at
@@ -113,9 +113,3 @@ async def test_what_cannot_be_known_is_not_decided(told, trim, answer, objects):
 
     with pytest.raises(HistoryBroken):
         await answer(cause)
-
-
-def test_just_before_is_the_nearest_position():
-    assert just_before(Position(5, 3)) == Position(5, 2)
-    assert just_before(Position(5, 0)) < Position(5, 0)
-    assert just_before(Position(5, 0)) > Position(4, 2**62)

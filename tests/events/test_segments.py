@@ -1,6 +1,9 @@
 """What comes out of a segment is what went in, byte for byte, or a refusal that says why."""
 
 import hashlib
+import json
+from base64 import b64decode
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -158,3 +161,19 @@ def test_a_manifest_under_another_name_is_refused():
     for place in (("posts", 3, "6-0"), ("posts", 2, manifest.first), ("graph", 3, manifest.first)):
         with pytest.raises(SegmentBroken, match=r"is that of 1767225600005-0 of posts\.3"):
             read_manifest(stored, *place)
+
+
+def test_the_first_segments_can_be_read_for_ever():
+    """One of every format that was ever written is kept, with what it holds."""
+    samples = sorted(Path(__file__).with_name("segments").glob("*.json"))
+    assert [path.stem for path in samples] == [f"format-{each}" for each in range(1, FORMAT + 1)]
+    for path in samples:
+        sample = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.dumps(sample["manifest"]).encode()
+        name = sample["manifest"]["first"]
+        expected = [
+            (entry_id.encode(), {k.encode(): b64decode(v) for k, v in fields.items()})
+            for entry_id, fields in sample["entries"]
+        ]
+        data = b64decode(sample["segment"])
+        assert unpack(data, read_manifest(manifest, "posts", 3, name)) == expected

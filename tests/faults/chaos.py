@@ -95,6 +95,7 @@ async def in_use(site, outcome, folder, happens, *, clients=8):
     record.close()
     await judge(site, outcome, folder)
     outcome.objections += sorted(watch.said)
+    outcome.objections += [each async for each in watch.audit()]
     outcome.objections += [
         f"{name} was told to end, and did not within {PATIENCE_SECONDS} s"
         for name, part in site.parts.items()
@@ -102,6 +103,7 @@ async def in_use(site, outcome, folder, happens, *, clients=8):
     ]
     outcome.facts |= {"commands": record.lines, "members": load.born}
     outcome.facts |= {"entries trimmed": watch.trimmed}
+    outcome.facts |= {"of them archived ones": watch.topics_trimmed}
 
 
 async def hurt(site, outcome, dice, seconds, say):

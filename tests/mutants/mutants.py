@@ -172,6 +172,27 @@ MUTANTS = (
         ("tests/workers/test_collecting.py",),
     ),
     Mutant(
+        "trim what is not archived yet",
+        "events/trimming.lua",
+        "    local bound, stops = string.format('%.0f-%.0f', ms, sequence + 1), 'archive'\n",
+        "    local bound, stops = string.format('%.0f-%.0f', ms + 1e9, sequence), 'archive'\n",
+        ("tests/events/test_trimming_topics.py",),
+    ),
+    Mutant(
+        "archive on behind a gap",
+        "workers/archiving.py",
+        "        if fault := first_fault(entries, shelf.last, exact=True):\n",
+        "        if fault := first_fault([], shelf.last, exact=True):\n",
+        ("tests/workers/archive/test_archiving.py",),
+    ),
+    Mutant(
+        "adopt a segment without a look at what it follows",
+        "stores/archive.py",
+        "            manifest = await self.adopt(topic, partition, first, after=manifest.after)\n",
+        "            manifest = await self.adopt(topic, partition, first)\n",
+        ("tests/stores/test_archive.py",),
+    ),
+    Mutant(
         "let an erased account go on in clear",
         "events/log.lua",
         "    if args[8] ~= '' and redis.call('HEXISTS', keys[6], args[8]) == 0 then",

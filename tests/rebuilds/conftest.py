@@ -4,6 +4,7 @@ import asyncpg
 import pytest
 
 from tests.rebuilds.rebuilt import Members, schemas_of
+from workers import rebuilding, refilling
 from workers.process import log_of
 
 
@@ -18,6 +19,13 @@ async def settings(settings):
                 await connection.execute(f"DROP SCHEMA {schema} CASCADE")
     finally:
         await connection.close()
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits_for_long(monkeypatch):
+    """Until an old generation's names are forgotten, or what is moving has moved."""
+    monkeypatch.setattr(refilling, "SECONDS_BELIEVED", -1)
+    monkeypatch.setattr(rebuilding, "LOOKS_APART_SECONDS", 0.2)
 
 
 @pytest.fixture

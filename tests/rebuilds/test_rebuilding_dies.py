@@ -131,7 +131,7 @@ async def test_what_is_written_down_waits_for_its_swap(settings, log_client, mem
 
 async def test_one_rebuild_at_a_time(settings, log_client, members):
     await members.act(20)
-    async with alone(settings, "heliograph_next"):
+    async with alone(settings, "metadata"):
         with pytest.raises(Conflict, match="Another run"):
             await rebuild(settings, log_client)
     await rebuild(settings, log_client)

@@ -20,11 +20,6 @@ from workers.shadowing import alone
 from workers.verifying import Verdict, verify
 
 
-@pytest.fixture(autouse=True)
-def nobody_believes_for_long(monkeypatch):
-    monkeypatch.setattr(refilling, "SECONDS_BELIEVED", -1)
-
-
 @pytest.fixture
 async def rebuilds(settings, log_client):
     """Rebuild the feeds; what was told."""
