@@ -204,7 +204,7 @@ MUTANTS = (
         "workers/posts.py",
         "            await _erase(db, [each.id for each in ready])\n",
         "",
-        ("tests/workers/test_projections_commute.py",),
+        ("tests/workers/test_erased_rows.py",),
     ),
     Mutant(
         "copy a key that was destroyed meanwhile",

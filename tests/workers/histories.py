@@ -134,13 +134,25 @@ async def deliver(
 
 
 async def settle(site: Site, batches: Iterable[Sequence[Delivery[Any]]]) -> None:
-    """Deliver the batches, then what was left over, until nothing is: three rounds suffice."""
-    leftover = [
-        each for batch in batches for each in await deliver(site, *batch, handlers=WITH_FANOUT)
+    """Deliver the batches, then what was left over, until nothing is: three rounds suffice.
+
+    Whom it has to wait for gets nothing twice: that would hide what he makes of it the first time.
+    """
+    waiting = [
+        (each, left)
+        for batch in batches
+        for each in WITH_FANOUT
+        for left in await deliver(site, *batch, handlers=[each])
     ]
     for _ in range(3):
-        leftover = await deliver(site, *leftover, handlers=WITH_FANOUT)
-    assert not leftover, f"these wait for ever: {leftover}"
+        waiting = [
+            (each, left)
+            for each in WITH_FANOUT
+            for left in await deliver(
+                site, *(late for whose, late in waiting if whose is each), handlers=[each]
+            )
+        ]
+    assert not waiting, f"these wait for ever: {waiting}"
 
 
 async def settle_aloud(site: Site, batches: Iterable[Sequence[Delivery[Any]]]) -> None:

@@ -1,6 +1,7 @@
 """What an erasure leaves in rows: the name, the digests of photos, and no copy of the key."""
 
 import json
+from itertools import permutations
 
 import pytest
 
@@ -10,12 +11,15 @@ from events.posts import Place, PostPublished, PostRejected, PostSubmitted
 from stores import profiles
 from tests.workers.histories import (
     accepted,
+    assert_counted,
     deliver,
     dump,
+    forget,
     happened,
     new_site,
     registered,
     rendered,
+    settle,
     staged,
     wished,
 )
@@ -64,6 +68,28 @@ async def test_only_the_name_and_the_digests_stay(site):
     assert json.loads(post["photos"]) == [{"sha256": "a" * 64}, {"sha256": "b" * 64}]
     assert rows["photo_references"] == []
     assert not any(row["holds"] for side in ("following", "followers") for row in rows[side])
+
+
+WISH, HERS = wished(BOB.actor, ADA.actor, 10), wished(ADA.actor, BOB.actor, 11)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [(POST, PUBLISHED), (EDITED,), (WISH, accepted(WISH, 12)), (HERS, accepted(HERS, 12))],
+    ids=["post", "profile", "follower", "followee"],
+)
+async def test_what_is_folded_after_the_erasure_leaves_the_same_rows(site, events):
+    """In every order of the two with it: the rows are those of the order of the log."""
+    found = []
+    for order in permutations((*events, ERASED)):
+        await forget(site)
+        await settle(site, [[ADA, BOB], *([each] for each in order)])
+        found.append(await dump(site))
+
+    assert all(each == found[0] for each in found)
+    assert_counted(found[0])
+    assert not any(row["holds"] for row in found[0]["following"])
+    assert {row["state"] for row in found[0]["posts"]} <= {40}
 
 
 async def test_a_rejected_post_keeps_no_reason(site):
