@@ -53,6 +53,14 @@ collect: ## Free bytes that no post shows, now and not tomorrow (ARGS=--dry-run 
 	@ops/install requirements.lock
 	@eval "$$($(PYTHON) -m runtime env)" && $(PYTHON) -m workers collect $(ARGS)
 
+backup: ## Copy the site here, running or not, into a folder of backups (TO=backups)
+	@ops/install requirements.lock
+	@$(PYTHON) -m runtime engines $(PYTHON) -m events backup $(or $(TO),backups) $(ARGS)
+
+restore: ## Put a backup into an empty site, and hold it to its digests (FROM=backups/...)
+	@ops/install requirements.lock
+	@$(PYTHON) -m runtime engines $(PYTHON) -m events restore $(FROM) $(ARGS)
+
 lock: ## Pin every dependency again, with hashes
 	@ops/install requirements-dev.lock
 	UV_CUSTOM_COMPILE_COMMAND="make lock" $(PYTHON) -m uv pip compile pyproject.toml --quiet \
@@ -67,4 +75,4 @@ clean: ## Remove the venv and what tools made; a site's var/ stays
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help run demo stop status test check lint types bench chaos mutants collect lock clean
+.PHONY: help run demo stop status test check lint types bench chaos mutants collect backup restore lock clean

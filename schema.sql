@@ -1,5 +1,5 @@
 -- Heliograph's tables: what the events of the log add up to. Every row can be built again from them.
--- version: 2
+-- version: 3
 --
 -- Every table starts with `shard`, the home of the account that owns the row, checked against the
 -- id's own bits: ids are `40 ms since 2026 | 13 shard | 10 sequence`, so that rows of one owner
@@ -11,7 +11,7 @@ CREATE SCHEMA heliograph;
 SET LOCAL search_path TO heliograph;
 
 CREATE TABLE schema_version (version integer NOT NULL);
-INSERT INTO schema_version VALUES (2);
+INSERT INTO schema_version VALUES (3);
 
 CREATE FUNCTION shard_of(id bigint) RETURNS smallint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -31,6 +31,9 @@ CREATE TABLE accounts (
     private_version       bigint   NOT NULL DEFAULT 0,
     password_hash         text     NOT NULL,      -- argon2id, in its own encoded form
     password_version      bigint   NOT NULL,
+    -- 0, or the account.erased event: then every text above but the username is empty, nobody
+    -- follows or is followed, and every post is erased.
+    erased_version        bigint   NOT NULL DEFAULT 0,
     -- Counters move only by what a statement returns as its old and new rows.
     posts                 integer  NOT NULL DEFAULT 0,   -- published and still there
     followers             integer  NOT NULL DEFAULT 0,
@@ -46,7 +49,8 @@ CREATE TABLE posts (
     id                 bigint   NOT NULL,
     author_id          bigint   NOT NULL,
     -- A ladder; a row keeps its highest rung:
-    -- 10 processing, 20 rejected, 21 published, 30 deleted, 40 erased.
+    -- 10 processing, 20 rejected, 21 published, 30 deleted, 40 erased. An erased one has no words:
+    -- texts, place and problem are empty, of photos only the digests stay, to find their bytes by.
     state              smallint NOT NULL,
     caption            text     NOT NULL DEFAULT '',
     caption_version    bigint   NOT NULL DEFAULT 0,     -- 0: post.submitted is still to come
@@ -130,20 +134,23 @@ CREATE INDEX newest_following  ON following (shard, follower_id, wish_version DE
 CREATE INDEX waiting_wishes    ON followers (shard, followee_id, wish_version) WHERE wish AND NOT holds;
 
 
--- Keys of accounts, wrapped by the site secret, copied from the log. They stand apart from the
--- schema that a rebuild swaps, and destroying one erases what it sealed, in every event ever.
+-- apart: what follows stands beside the schema that a rebuild makes again and swaps, and may refer
+-- to nothing in it.
+
+
+-- Keys of accounts, wrapped by the site secret, copied from the log. Destroying one erases what it
+-- sealed, in every event ever.
 CREATE SCHEMA vault;
 CREATE TABLE vault.account_keys (
-    shard       smallint NOT NULL CHECK (shard = heliograph.shard_of(account_id)),
+    shard       smallint NOT NULL CHECK (shard = (account_id >> 10 & 8191)),
     account_id  bigint   NOT NULL,
     wrapped     bytea    NOT NULL,
     PRIMARY KEY (shard, account_id)
 );
 
 
--- What lies in the bucket, a row for each photo, as the collector last found it. It stands apart
--- from the schema that a rebuild swaps: no event tells of it, only the bucket does. The shard is
--- the photo's own, the first 13 bits of its digest.
+-- What lies in the bucket, a row for each photo, as the collector last found it: no event tells of
+-- it, only the bucket does. The shard is the photo's own, the first 13 bits of its digest.
 CREATE SCHEMA storage;
 CREATE FUNCTION storage.shard_of(sha256 bytea) RETURNS smallint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -13,11 +13,14 @@ from pathlib import Path
 
 from bench import (
     archive,
+    digest,
     fan_out,
     feed_page,
     gateway_memory,
     lanes,
     overload,
+    rebuild_feeds,
+    replay,
     start_up,
     upload_to_feed,
 )
@@ -33,7 +36,14 @@ QUESTIONS = {
     "gateway_memory": gateway_memory.measure,
     "overload": overload.measure,
 }
-NAMES = (*QUESTIONS, "archive", "start_up")
+# On engines of their own: a site has no part in them.
+ALONE = {
+    "archive": archive.measure,
+    "replay": replay.measure,
+    "rebuild_feeds": rebuild_feeds.measure,
+    "digest": digest.measure,
+}
+NAMES = (*QUESTIONS, *ALONE, "start_up")
 RESULTS = Path(__file__).parent / "results" / "main-job.md"
 SECONDS_A_QUESTION = 1_200
 
@@ -53,8 +63,9 @@ class Bench:
             async with standing() as site:
                 for name in wanted:
                     await self.ask(name, QUESTIONS[name](site, quick=self.quick))
-        if "archive" in names:
-            await self.ask("archive", archive.measure(quick=self.quick))
+        for name, measure in ALONE.items():
+            if name in names:
+                await self.ask(name, measure(quick=self.quick))
         if "start_up" in names:
             await self.ask("start_up", start_up.measure(cold=self.cold))
 

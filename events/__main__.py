@@ -17,7 +17,17 @@ from runtime.errors import HeliographError
 from runtime.outages import is_outage
 from runtime.settings import Settings, SettingsError, load
 from runtime.site_record import OtherSite, hold_to_site
-from workers import archive_commands, backlog, explaining, showing, stock
+from workers import (
+    archive_commands,
+    backlog,
+    explaining,
+    rebuild_arguments,
+    replay_arguments,
+    showing,
+    stock,
+    verify_arguments,
+)
+from workers.backup import arguments as backup_arguments
 
 GROUPS = (
     tail_command,
@@ -27,6 +37,10 @@ GROUPS = (
     stock,
     dead_letter_arguments,
     archive_commands,
+    verify_arguments,
+    replay_arguments,
+    rebuild_arguments,
+    backup_arguments,
 )
 """Each declares its commands under a name of its own, and what runs them."""
 

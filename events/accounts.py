@@ -62,6 +62,18 @@ class PasswordChanged(AccountEvent, frozen=True, kw_only=True, tag="password.cha
     kept_token_id: int | None = None
 
 
+class AccountErased(AccountEvent, frozen=True, kw_only=True, tag="account.erased"):
+    """The actor took back everything; only the username stays, reserved.
+
+    The append function destroys the account's key, by which all it ever sealed becomes unreadable,
+    and ends its tokens in the same step. No command of the account follows.
+    Announced by gateway/erasing.py; read by workers/accounts.py, workers/posts.py,
+    workers/graph.py, workers/fanout.py and workers/erasures.py.
+    """
+
+    HIDES = True
+
+
 class ProfileEdited(AccountEvent, frozen=True, kw_only=True, tag="profile.edited"):
     """Any of the profile's registers was set; what was not named is not touched.
 

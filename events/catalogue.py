@@ -1,6 +1,7 @@
 """Every event there is, by its tag: the one list that decides what can be read from the log."""
 
 from events.accounts import (
+    AccountErased,
     AccountRegistered,
     PasswordChanged,
     ProfileEdited,
@@ -18,6 +19,7 @@ EVENTS: tuple[type[Event], ...] = (
     SessionsRevoked,
     PasswordChanged,
     ProfileEdited,
+    AccountErased,
     PostSubmitted,
     PostPublished,
     PostRejected,

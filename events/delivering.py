@@ -4,10 +4,10 @@ A failing batch is split until the poison stands alone; its neighbours are done 
 engine or a missing dependency neither splits nor counts as an attempt.
 """
 
-import traceback
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
+from events.concealing import reason_of, trace_of
 from events.envelope import Delivery
 from runtime.outages import is_outage
 
@@ -45,8 +45,8 @@ async def attempt(handler: Handler, site: Any, batch: Sequence[Delivery[Any]]) -
         if is_outage(error):
             raise
         if len(batch) == 1:
-            reason = f"{type(error).__name__}: {error}"
-            return [Poison(batch[0], reason, traceback.format_exc())]
+            [delivery] = batch
+            return [Poison(delivery, reason_of(error, delivery), trace_of(error, delivery))]
     else:
         return [Later(each) if each.position in leftover else Done(each) for each in batch]
     middle = len(batch) // 2

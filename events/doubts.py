@@ -6,10 +6,10 @@ attempt when it was met by one delivery alone, between two attempts of the same 
 well, while every engine answered.
 """
 
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from events.concealing import reason_of, trace_of
 from events.delivering import Poison
 from events.envelope import Delivery
 
@@ -27,8 +27,9 @@ class Doubts:
         alone = len(batch) == 1 and self._went_well and self._engines_answer()
         self._went_well, self._suspect = False, None
         if alone:
-            trace = "".join(traceback.format_exception(error))
-            self._suspect = Poison(batch[0], f"{type(error).__name__}: {error}", trace)
+            [delivery] = batch
+            reason, trace = reason_of(error, delivery), trace_of(error, delivery)
+            self._suspect = Poison(delivery, reason, trace)
 
     def went_well(self) -> Poison | None:
         """Another batch did not: whose failure that proves to be its own, if anybody's."""

@@ -9,7 +9,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from events import codec, sealing
-from events.accounts import AccountRegistered
+from events.accounts import AccountErased, AccountRegistered
 from events.catalogue import BY_TAG
 from events.envelope import Delivery
 from events.ids import Position, make_id, shard_of_username
@@ -37,7 +37,10 @@ class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
 async def open_entries(
     log: "Log", topic: str, partition: int, entries: Sequence[Entry]
 ) -> list[Delivery[Any] | Unreadable]:
-    """Decode and unseal a run of one stream's entries, with one trip for the keys they need."""
+    """Decode and unseal a run of one stream's entries, with one trip for the keys they need.
+
+    Whoever reads of an erasure here forgets the key that it destroyed.
+    """
     keys = await _keys_for(log, entries)
     opened: list[Delivery[Any] | Unreadable] = []
     for entry_id, fields in entries:
@@ -69,6 +72,8 @@ async def open_entries(
             opened.append(Unreadable(position=position, type=tag, reason=reason, known=True))
         else:
             opened.append(delivery)
+            if kind is AccountErased:
+                log.keyring.forget(actor)
     return opened
 
 

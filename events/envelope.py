@@ -24,6 +24,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether gateways must hear of it at once, because it hides, reveals or changes a card."""
     ANSWERS: ClassVar[str] = ""
     """A question that each cause raises once: of all kinds that answer it, one is announced."""
+    PART: ClassVar[str] = ""
+    """The field that tells several of a kind apart which one cause may lead to."""
 
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)

@@ -27,6 +27,7 @@ class FollowAccepted(GraphEvent, frozen=True, kw_only=True, tag="follow.accepted
     """
 
     HIDES = True
+    PART = "wish_version"
 
     follower_id: int
     wish_version: int

@@ -43,6 +43,16 @@ def announcement_key(kind: type[Event], actor: int, cause: Delivery[Any], part: 
 
     Of types that answer the same question one counts; for another the key was used before.
     """
+    return _answer_key(kind, actor, cause.address, part)
+
+
+def answer_key(event: Event, actor: int, cause: str) -> Idempotency:
+    """The same for an event that was announced, of which the address of its cause is known."""
+    part = str(getattr(event, event.PART)) if event.PART else ""
+    return _answer_key(type(event), actor, cause, part)
+
+
+def _answer_key(kind: type[Event], actor: int, cause: str, part: str) -> Idempotency:
     # A client's key is printable: the NUL keeps announcements out of its reach.
     subject = kind.ANSWERS or tag_of(kind)
-    return Idempotency(str(actor), f"\0{cause.address} {subject} {part}", b"")
+    return Idempotency(str(actor), f"\0{cause} {subject} {part}", b"")

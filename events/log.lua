@@ -19,8 +19,8 @@ end
 -- KEYS  1 head  2 topic  3 idempotency record  4 notices  5 names  6 keys  7 revoked
 -- ARGV  1 topic's name  2 caller's clock (Unix ms)  3 digest of the command  4 record's life (s)
 --       5 '1' when it is a notice too
---       6 username to reserve or ''  7 wrapped key of the new account or ''
---       8 position of the account whose key must still exist or ''
+--       6 username to reserve or ''  7 wrapped key of the new account, 'destroy' for that of 8, or ''
+--       8 position of the account that acts, whose key must still exist, or '' for announcements
 --       9 revocation 'account|token|kept' or ''  10 how long revoked tokens could have lived (ms)
 --       11.. field, value, ... of the entry
 -- Reply {'ok', position} | {'replayed', position, topic} | {'reused'} | {'taken'} | {'erased'}
@@ -70,7 +70,8 @@ local function append(keys, args)
         redis.call('XADD', keys[4], position, 'topic', args[1], unpack(entry))
     end
     if args[6] ~= '' then redis.call('HSET', keys[5], args[6], position) end
-    if args[7] ~= '' then redis.call('HSET', keys[6], position, args[7]) end
+    if args[7] == 'destroy' then redis.call('HDEL', keys[6], args[8])
+    elseif args[7] ~= '' then redis.call('HSET', keys[6], position, args[7]) end
     if args[9] ~= '' then
         local expires = now + tonumber(args[10])
         redis.call('ZREMRANGEBYSCORE', keys[7], '-inf', string.format('%.0f', now))

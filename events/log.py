@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from events import codec, sealing
-from events.accounts import AccountRegistered
+from events.accounts import AccountErased, AccountRegistered
 from events.appended import Appended, judge
 from events.catalogue import BY_TAG, TOPICS, tag_of
 from events.entries import (
@@ -51,7 +51,7 @@ class Log:
         self.partitions, self.replicas = partitions, replicas
         self.keyring = sealing.Keyring(secret)
         self.precedents = Precedents(self)
-        self._digest_key = derive(secret, "idempotency")
+        self.digest_key = derive(secret, "idempotency")
         self._append = RoundTrip(client, FUNCTIONS, replicas=replicas)
         self.reach, self.ask = self._append.reach, self._append.ask
 
@@ -69,7 +69,7 @@ class Log:
 
         A repeat with the same key and command answers with the first one's position; with another
         command it is `Conflict("idempotency-key-reused")`. `Forbidden("account-erased")` when the
-        actor's key is gone, `Unavailable` when nothing, or perhaps nothing, was recorded.
+        actor's key is destroyed, `Unavailable` when nothing, or perhaps nothing, was recorded.
         """
         clear, half = codec.encode(event)
         sealed = await self._seal(event, actor, half) if half else b""
@@ -79,7 +79,8 @@ class Log:
             fields | {PAYLOAD: clear, SEALED: sealed},
             shard=shard_of(actor),
             idempotency=idempotency or minted(actor),
-            sealed_by=str(position_of(actor)) if half else "",
+            wrapped=b"destroy" if isinstance(event, AccountErased) else b"",
+            commander=str(position_of(actor)),
             revocation=revocation_of(event, actor),
         )
 
@@ -201,7 +202,7 @@ class Log:
         idempotency: Idempotency,
         username: str = "",
         wrapped: bytes = b"",
-        sealed_by: str = "",
+        commander: str = "",
         revocation: str = "",
     ) -> Appended:
         partition = shard % self.partitions
@@ -225,12 +226,12 @@ class Log:
                 arguments=lambda: [
                     topic,
                     now := time.time_ns() // 1_000_000,
-                    idempotency.digest(self._digest_key, event),
+                    idempotency.digest(self.digest_key, event),
                     idempotency.seconds,
                     "1" if event.HIDES else "",
                     username,
                     wrapped,
-                    sealed_by,
+                    commander,
                     revocation,
                     TOKEN_LIFE_MS,
                     TIME,

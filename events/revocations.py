@@ -2,7 +2,7 @@
 
 import msgspec
 
-from events.accounts import PasswordChanged, SessionsRevoked
+from events.accounts import AccountErased, PasswordChanged, SessionsRevoked
 from events.envelope import Event
 from events.ids import Position
 from runtime.functions import Client
@@ -27,6 +27,8 @@ def revocation_of(event: Event, actor: int) -> str:
             return f"{actor}|{token_id or '*'}|-"
         case PasswordChanged(kept_token_id=kept):
             return f"{actor}|*|{kept or '-'}"
+        case AccountErased():
+            return f"{actor}|*|-"
         case _:
             return ""
 

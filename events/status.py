@@ -20,6 +20,8 @@ from events.posts import PostPublished, PostRejected, PostSubmitted
 
 FIRST_LOOK_SECONDS = 0.02
 LONGEST_LOOK_SECONDS = 0.25
+UNSEEN = frozenset({"erasures"})
+"""Roles whose work no read shows: without object storage, say, a profile is edited all the same."""
 
 
 class CommandStatus(NamedTuple):
@@ -89,7 +91,9 @@ async def _roles_of(log: Log, delivery: Delivery[Any]) -> dict[str, str]:
     except ResponseError:  # no such stream
         return {}
     return {
-        group["name"].decode(): await _state_for(log, delivery, stream, group) for group in groups
+        group["name"].decode(): await _state_for(log, delivery, stream, group)
+        for group in groups
+        if group["name"].decode() not in UNSEEN
     }
 
 

@@ -3,6 +3,7 @@
 Each decision is one step of the log server, for between looking and dropping things move.
 """
 
+import time
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -82,6 +83,12 @@ async def release(log: Log, name: str) -> None:
     """End a hold; harmless when it has ended."""
     for partition in range(log.partitions):
         await log.client.zrem(holds_key(partition), name)
+
+
+async def is_held(log: Log) -> bool:
+    """Whether anybody holds up the trim just now."""
+    now_ms = time.time_ns() // 1_000_000
+    return bool(await log.client.zcount(holds_key(0), now_ms, "+inf"))
 
 
 async def trim_applied(log: Log, trimmed: str, roles: Mapping[str, Iterable[str]]) -> None:

@@ -52,12 +52,39 @@ async def undone_entries(
     The roles are asked one by one: where one announces what the next writes, name them so.
     """
     found = [await undone(log, role, topic, partition) for role in roles]
-    stream = stream_key(topic, partition)
+    async for entry in _shelved(log, roles, found, topic, partition):
+        yield entry
+    async for entry in _waiting(log, found, topic, partition):
+        yield entry
+
+
+async def waiting_entries(
+    log: Log, roles: Sequence[str], topic: str, partition: int
+) -> AsyncIterator[Entry]:
+    """Of those the ones that the roles will come to, whatever any operator decides."""
+    found = [await undone(log, role, topic, partition) for role in roles]
+    async for entry in _waiting(log, found, topic, partition):
+        yield entry
+
+
+async def shelved_entries(
+    log: Log, roles: Sequence[str], topic: str, partition: int
+) -> AsyncIterator[Entry]:
+    """And the others: buried or dropped, they are done only if somebody retries them."""
+    found = [await undone(log, role, topic, partition) for role in roles]
+    async for entry in _shelved(log, roles, found, topic, partition):
+        yield entry
+
+
+async def _shelved(
+    log: Log, roles: Sequence[str], found: Sequence[Undone], topic: str, partition: int
+) -> AsyncIterator[Entry]:
     letters = {
         at: Undelivered(role, topic, partition, at)
         for role, each in zip(roles, found, strict=True)
         for at in (*each.buried, *each.dropped)
     }
+    stream = stream_key(topic, partition)
     for at, what in sorted(letters.items()):
         entries = await log.client.xrange(stream, str(at), str(at))
         if not entries:  # trimmed; and so its letter stays
@@ -67,10 +94,15 @@ async def undone_entries(
             ]
         for entry in entries:
             yield entry
+
+
+async def _waiting(
+    log: Log, found: Sequence[Undone], topic: str, partition: int
+) -> AsyncIterator[Entry]:
     since = min((each.since for each in found if each.since), default=None)
     start = str(since).encode() if since else b""
     while start:
-        page = await log.client.xrange(stream, start, "+", PAGE)
+        page = await log.client.xrange(stream_key(topic, partition), start, "+", PAGE)
         for entry in page:
             yield entry
         start = b"(" + page[-1][0] if len(page) == PAGE else b""

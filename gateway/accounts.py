@@ -18,6 +18,7 @@ from gateway.profiles import (
     account_of,
     just_registered,
     profile_in_reach,
+    refuse_erased,
     registered_row,
     relation_in_reach,
 )
@@ -141,6 +142,7 @@ async def kept(request: web.Request, row: AccountRow | None, account_id: int) ->
     """The row, its card put within reach for when Postgres is away; or the one that is to be."""
     if row is None:
         return await just_registered(request, account_id)
+    refuse_erased(request, row)
     await request.app[CARDS].put_author(row)
     return row
 

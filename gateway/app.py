@@ -10,6 +10,7 @@ from gateway import (
     accounts,
     commands,
     docs,
+    erasing,
     feed,
     following,
     media,
@@ -27,7 +28,19 @@ from runtime.settings import Settings
 
 Role = Literal["read", "write", "all"]
 
-MODULES = (accounts, sessions, commands, following, uploads, posts, media, feed, openapi, docs)
+MODULES = (
+    accounts,
+    sessions,
+    erasing,
+    commands,
+    following,
+    uploads,
+    posts,
+    media,
+    feed,
+    openapi,
+    docs,
+)
 
 
 def build_app(settings: Settings, role: Role) -> web.Application:

@@ -40,6 +40,7 @@ async def open_caching(app: web.Application) -> AsyncIterator[None]:
     app[HELD] = Held()
     app[PULLING] = Pulling()
     app[WRITTEN] = Written(Addresses.of(app[SETTINGS]))
+    app[NOTICES].subscribe(app[WRITTEN].hear)
     yield
     await app[PULLING].close()
     await app[CARDS].close()

@@ -123,11 +123,12 @@ async def rebuilt(
 
 
 async def hydrate(request: web.Request, bones: Skeleton) -> Hydrated:
-    """Cards of what was not deleted, in the skeleton's order, and of its authors."""
+    """Cards of what is published still, in the skeleton's order, and of its authors."""
     cards, notices = request.app[CARDS], request.app[NOTICES]
     wanted = [post_id for _, post_id in bones.entries if not notices.is_deleted(post_id)]
     known, all_posts = await cards.posts_in_reach(wanted)
-    posts = [known[each] for each in wanted if each in known]
+    found = [known[each] for each in wanted if each in known]
+    posts = [each for each in found if each.state is PUBLISHED]
     authors, all_authors = await cards.authors_in_reach(list({each.author_id for each in posts}))
     declare_absences(request)
     if not (all_posts and all_authors):
@@ -139,7 +140,7 @@ async def sift(request: web.Request, bones: Skeleton, flesh: Hydrated) -> list[P
     """What this viewer may see now: `hidden`, privacy and notices decide."""
     viewer_id = viewer_of(request).account_id
     shown = await shown_authors(request, viewer_id, flesh.authors.values(), bones.hidden)
-    return [each for each in flesh.posts if each.state is PUBLISHED and each.author_id in shown]
+    return [each for each in flesh.posts if each.author_id in shown]
 
 
 ROUTES = (

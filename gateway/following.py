@@ -9,11 +9,12 @@ from events.ids import Address, position_of, shard_of
 from events.lag import lag_of
 from gateway.answers import accepted, json_answer, page
 from gateway.cursors import cursor_of, encode_cursor, limit_of
-from gateway.keys import LOG, REQUEST_ID, SETTINGS, viewer_of
+from gateway.keys import LOG, NOTICES, REQUEST_ID, SETTINGS, viewer_of
 from gateway.metadata import account_named, metadata
 from gateway.paths import username_in_path
 from gateway.profiles import Account, account_of, profile_named, refuse_unless_shown_to
 from gateway.routing import Accepted, Page, Route
+from gateway.visibility import is_erased
 from runtime.errors import Invalid, Unavailable
 from stores.accounts import STRANGERS, accounts_by_ids, viewer_relations
 from stores.database import Database
@@ -100,7 +101,11 @@ async def list_people(request: web.Request, people: People) -> web.Response:
         ids = [account_id for account_id, _ in found[:limit]]
         rows = await accounts_by_ids(db, ids)
         relations = await viewer_relations(db, viewer_id, ids)
-    items = [account_of(rows[each], relations.get(each, STRANGERS)) for each in ids if each in rows]
+    items = [
+        account_of(rows[each], relations.get(each, STRANGERS))
+        for each in ids
+        if each in rows and not is_erased(request.app[NOTICES], rows[each])
+    ]
     more = len(found) > limit
     return page(items, encode_cursor(found[limit - 1][1]) if more else None, request)
 

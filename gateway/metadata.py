@@ -33,8 +33,8 @@ def declare_absences(request: web.Request) -> None:
 
 
 async def account_named(request: web.Request, username: str) -> int:
-    """The id behind a username, by the log alone; NotFound when nobody has the name."""
+    """The id behind a username, by the log alone; NotFound when nobody has the name any more."""
     account_id = await request.app[LOG].resolve(username)
-    if account_id is None:
+    if account_id is None or await request.app[LOG].wrapped_key(account_id) is None:
         raise unknown_account()
     return account_id

@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from events.accounts import PasswordChanged, ProfileEdited, SessionsRevoked
+from events.accounts import AccountErased, PasswordChanged, ProfileEdited
 from events.envelope import Delivery
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
 from events.ids import Position, created_ms
@@ -42,6 +42,7 @@ class Notices:
         """Set while all revocations and notices there were at the start are known."""
         self.revocations = Revocations()
         self._deleted: dict[int, int] = {}
+        self._erased: dict[int, int] = {}
         self._profiles: dict[int, int] = {}
         self._privacy: dict[int, tuple[int, bool]] = {}
         self._passwords: dict[int, tuple[int, str]] = {}
@@ -65,6 +66,9 @@ class Notices:
         """When the post was first deleted, as far as was heard; Unix ms."""
         version = self._deleted.get(post_id)
         return created_ms(version) if version else None
+
+    def is_erased(self, account_id: int) -> bool:
+        return account_id in self._erased
 
     def profile_version(self, account_id: int) -> int:
         """The highest `ProfileEdited` heard of the account, 0 when none was."""
@@ -90,6 +94,7 @@ class Notices:
     def hear(self, delivery: Delivery[Any]) -> None:
         """Let one notice count."""
         actor, version = delivery.actor, delivery.id
+        self.revocations.hear(delivery)
         match delivery.event:
             case PostDeleted(post_id=post_id):
                 self._deleted[post_id] = min(self._deleted.get(post_id, version), version)
@@ -101,16 +106,17 @@ class Notices:
                     known = self._privacy.get(actor, (0, False))
                     self._privacy[actor] = max(known, (version, private))
                     self._keep(delivery, self._privacy, actor)
+            case AccountErased():
+                self._erased[actor] = version
+                self._passwords.pop(actor, None)
+                self._keep(delivery, self._erased, actor)
             case FollowRequested(followee_id=followee_id):
                 self._hear_edge(delivery, (actor, followee_id), Edge(wished_version=version))
             case Unfollowed(followee_id=followee_id):
                 self._hear_edge(delivery, (actor, followee_id), Edge(withdrawn_version=version))
             case FollowAccepted(follower_id=follower_id, wish_version=wish_version):
                 self._hear_edge(delivery, (follower_id, actor), Edge(accepted_wish=wish_version))
-            case SessionsRevoked():
-                self.revocations.hear(delivery)
             case PasswordChanged(password_hash=encoded):
-                self.revocations.hear(delivery)
                 self._passwords[actor] = max(
                     self._passwords.get(actor, (0, "")), (version, encoded)
                 )

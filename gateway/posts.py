@@ -26,7 +26,7 @@ from gateway.profiles import (
 )
 from gateway.routing import Accepted, Page, Route
 from gateway.shapes import Post
-from gateway.visibility import is_private, visible, visible_posts
+from gateway.visibility import is_erased, is_private, visible, visible_posts
 from gateway.waits import held_back
 from runtime.errors import Forbidden, Gone, NotFound, Unavailable
 from stores.fragments import AuthorCard, PostCard, author_card, post_card
@@ -177,6 +177,7 @@ async def refuse_unless_visible(request: web.Request, found: Found) -> None:
         return
     notices = request.app[NOTICES]
     deleted = post.state >= PostState.DELETED or notices.is_deleted(post.id)
+    deleted = deleted or is_erased(notices, author)
     # As the row will tell: what was published after its deletion was never shown.
     in_time = post.published_ms < (notices.deleted_ms(post.id) or MAX_ID)
     shown_once = post.published_ms > 0 and in_time and not is_private(notices, author)

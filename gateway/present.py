@@ -5,9 +5,12 @@ What one gateway wrote for one viewer of a day it gives to every other: addresse
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aiohttp import web
 
+from events.accounts import AccountErased
+from events.envelope import Delivery
 from gateway.addresses import Addresses
 from gateway.keys import NOTICES
 from gateway.visibility import is_private
@@ -27,6 +30,13 @@ class Written:
         self.posts: Lru[int, tuple[PostCard, AuthorCard, tuple[bool, int], bytes]] = Lru(
             WRITTEN_BYTES
         )
+
+    def hear(self, delivery: Delivery[Any]) -> None:
+        """A notice: what an erased account said is not remembered any longer."""
+        if isinstance(delivery.event, AccountErased):
+            for post, author, *_ in self.posts.values():
+                if author.id == delivery.actor:
+                    self.posts.drop(post.id)
 
 
 WRITTEN: web.AppKey[Written] = web.AppKey("written", Written)

@@ -16,7 +16,8 @@ from events.status import status_of
 from gateway.answers import degrade, rfc3339
 from gateway.keys import CARDS, LOG, NOTICES, SETTINGS
 from gateway.metadata import account_named, metadata
-from gateway.visibility import HELD, heard_edge, is_private
+from gateway.paths import unknown_account
+from gateway.visibility import HELD, heard_edge, is_erased, is_private
 from runtime.errors import Forbidden, Unavailable
 from stores.accounts import STRANGERS, AccountRow, Relation, account_by_username
 from stores.database import Database
@@ -74,7 +75,16 @@ async def profile_named(request: web.Request, username: str) -> AccountRow:
     """The account of a name, from its registration in the log while there is no row yet."""
     async with metadata(request) as db:
         row = await account_by_username(db, username)
-    return row or await just_registered(request, await account_named(request, username))
+    if row is None:
+        return await just_registered(request, await account_named(request, username))
+    refuse_erased(request, row)
+    return row
+
+
+def refuse_erased(request: web.Request, account: AccountRow | AuthorCard) -> None:
+    """To nobody is there an account of a name that is only reserved."""
+    if is_erased(request.app[NOTICES], account):
+        raise unknown_account()
 
 
 async def profile_in_reach(request: web.Request, account_id: int) -> AccountRow:
@@ -86,6 +96,7 @@ async def profile_in_reach(request: web.Request, account_id: int) -> AccountRow:
     authors, _ = await request.app[CARDS].authors_in_reach([account_id])
     card = authors.get(account_id)
     row = row_of(card) if card else await not_folded_yet(request, account_id)
+    refuse_erased(request, row)
     return msgspec.structs.replace(row, private=is_private(request.app[NOTICES], row))
 
 
@@ -125,6 +136,7 @@ def row_of(card: AuthorCard) -> AccountRow:
         posts=posts,
         followers=followers,
         following=following,
+        erased=card.erased,
     )
 
 
@@ -145,7 +157,9 @@ async def not_folded_yet(request: web.Request, account_id: int) -> AccountRow:
 async def just_registered(request: web.Request, account_id: int) -> AccountRow:
     """The row an account is about to have."""
     delivery = await registration_of(request, account_id)
-    return registered_row(account_id, delivery.event)
+    row = registered_row(account_id, delivery.event)
+    refuse_erased(request, row)
+    return row
 
 
 async def registration_of(request: web.Request, account_id: int) -> Delivery[AccountRegistered]:

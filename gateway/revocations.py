@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from events.accounts import PasswordChanged, SessionsRevoked
+from events.accounts import AccountErased, PasswordChanged, SessionsRevoked
 from events.envelope import Delivery
 from events.ids import SEQUENCES, Position, make_id, shard_of
 from events.revocations import TOKEN_LIFE_MS, Revocation
@@ -47,6 +47,8 @@ class Revocations:
                 self._end(delivery.actor, token_id, Ended(delivery.id, None, expires_ms))
             case PasswordChanged(kept_token_id=kept):
                 self._end(delivery.actor, None, Ended(delivery.id, kept, expires_ms))
+            case AccountErased():
+                self._end(delivery.actor, None, Ended(delivery.id, None, expires_ms))
 
     def forget_expired(self, now_ms: int) -> None:
         """Drop those of which every token has expired by itself."""

@@ -46,25 +46,32 @@ async def sign_in(request: web.Request) -> web.Response:
     request.app[LOG].reach.refuse_while_away()  # or the password would be checked for nothing
     known = await credentials_soon(request, username) if USERNAME.fullmatch(username) else None
     if not await proves(request, known, command.password) or known is None:
-        raise Unauthenticated("bad-credentials", "The username or the password is wrong.")
+        raise bad_credentials()
     account = account_of(await row_of(request, known.account_id))
-    appended = await request.app[LOG].append(
-        SessionOpened(
-            client_address=address_of(request),
-            user_agent=user_agent_of(request),
-            account=msgspec.json.encode(account),
-        ),
-        actor=known.account_id,
-        idempotency=idempotency_of(
-            request, username, msgspec.structs.replace(command, username=username)
-        ),
-        request=request[REQUEST_ID],
-    )
+    try:
+        appended = await request.app[LOG].append(
+            SessionOpened(
+                client_address=address_of(request),
+                user_agent=user_agent_of(request),
+                account=msgspec.json.encode(account),
+            ),
+            actor=known.account_id,
+            idempotency=idempotency_of(
+                request, username, msgspec.structs.replace(command, username=username)
+            ),
+            request=request[REQUEST_ID],
+        )
+    except Forbidden:  # erased a moment ago
+        raise bad_credentials() from None
     token, expires = request.app[TOKENS].issue(known.account_id, appended.id)
     if appended.replayed:
         account = await account_answered(request, appended) or account
     answer = SignedIn(account, token, rfc3339(expires * 1000))
     return json_answer(answer, 201, replay_header(replayed=appended.replayed))
+
+
+def bad_credentials() -> Unauthenticated:
+    return Unauthenticated("bad-credentials", "The username or the password is wrong.")
 
 
 async def account_answered(request: web.Request, appended: Appended) -> Account | None:
@@ -134,7 +141,9 @@ async def credentials_soon(request: web.Request, username: str) -> Credentials |
 async def proves(request: web.Request, known: Credentials | None, password: str) -> bool:
     """Whether this is the account's latest password, be it in the row already or only heard of."""
     encoded = known.password_hash if known else None
-    if known is not None:
+    if known is not None and request.app[NOTICES].is_erased(known.account_id):
+        encoded = None
+    elif known is not None:
         heard = request.app[NOTICES].password(known.account_id)
         if heard is not None and heard[1] > known.password_version:
             encoded = heard[0]

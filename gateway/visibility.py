@@ -68,6 +68,7 @@ async def visible_posts(
             or (each.author_id == viewer_id and each.state < PostState.DELETED)
         )
         and not notices.is_deleted(each.id)
+        and not is_erased(notices, authors[each.author_id])
     ]
     private_ids = {
         each.author_id
@@ -92,7 +93,9 @@ async def shown_authors(
     shown = {
         each.id
         for each in authors
-        if each.id not in hidden and heard_edge(notices, viewer_id, each.id) is not False
+        if each.id not in hidden
+        and not is_erased(notices, each)
+        and heard_edge(notices, viewer_id, each.id) is not False
     }
     private_ids = {each.id for each in authors if each.id in shown and is_private(notices, each)}
     if not private_ids:
@@ -103,6 +106,11 @@ async def shown_authors(
         degrade(request, "metadata")
         return shown
     return shown - (private_ids - followed)
+
+
+def is_erased(notices: Notices, account: AuthorCard | AccountRow) -> bool:
+    """By the card or row, or by a notice: nothing takes an erasure back."""
+    return account.erased or notices.is_erased(account.id)
 
 
 def is_private(notices: Notices, author: AuthorCard | AccountRow) -> bool:

@@ -1,4 +1,4 @@
-"""python -m runtime up | stop | status | prepare | env: a site as a whole."""
+"""python -m runtime up | stop | status | prepare | env | engines: a site as a whole."""
 
 import argparse
 import asyncio
@@ -13,6 +13,7 @@ from runtime.settings import SettingsError
 from runtime.site import find_site, status, take_down
 from runtime.site_record import OtherSite
 from runtime.up import StartError, up
+from runtime.with_engines import with_engines
 
 COMMANDS = {
     "up": "start the site here and stay until Ctrl-C or `stop`",
@@ -20,6 +21,7 @@ COMMANDS = {
     "status": "list its processes and where each may be asked",
     "prepare": "bring tables, bucket and partitions up to this code",
     "env": "print the site's environment, passwords included, for eval in a shell",
+    "engines": "run a command with the site's engines up, and nothing else of it",
 }
 
 
@@ -27,10 +29,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m runtime")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in COMMANDS.items():
-        commands.add_parser(name, help=text)
-    command = parser.parse_args().command
+        made = commands.add_parser(name, help=text)
+        if name == "engines":
+            made.add_argument("words", nargs=argparse.REMAINDER, metavar="COMMAND ...")
+    arguments = parser.parse_args()
     try:
-        return RUN[command]()
+        if arguments.command == "engines":
+            return with_engines(os.environ, arguments.words)
+        return RUN[arguments.command]()
     except (SettingsError, PlaceError, StartError, SchemaError, OtherSite) as error:
         print(error, file=sys.stderr)
         return 1

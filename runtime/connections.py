@@ -58,10 +58,11 @@ def open_redis(url: str, connections: int, reply_seconds: float | None) -> Redis
 
 
 async def open_database(
-    settings: Settings, *, reader: bool = False, connections: int = 8
+    settings: Settings, *, reader: bool = False, connections: int = 8, schema: str = "heliograph"
 ) -> asyncpg.Pool:
     """A pool on the primary; `reader` takes the role that can only read.
 
+    What goes into another schema than the site's own can be made again: it waits for no disk.
     No connection is opened yet, so a process can start before PostgreSQL does. `acquire` waits for
     ever unless told otherwise: pass `timeout=CHECKOUT_SECONDS`.
     """
@@ -71,7 +72,11 @@ async def open_database(
         max_size=connections,
         timeout=CONNECT_SECONDS,
         command_timeout=STATEMENT_SECONDS,
-        server_settings={"search_path": "heliograph", "application_name": "heliograph"},
+        server_settings={
+            "search_path": schema,
+            "application_name": "heliograph",
+            "synchronous_commit": "on" if schema == "heliograph" else "off",
+        },
     )
 
 

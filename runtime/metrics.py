@@ -107,6 +107,18 @@ stored_bytes = Gauge(
 )
 swept_bytes = Counter("heliograph_swept_bytes", "Bytes of photos that nobody showed any more.")
 
+# The verifier; of the last full verification, whoever made it.
+verify_rows = Gauge("heliograph_verify_rows", "Rows that were held to the model.", ["table"])
+verify_drift_rows = Gauge(
+    "heliograph_verify_drift_rows", "Rows that are not what their events add up to.", ["table"]
+)
+verify_explained_rows = Gauge(
+    "heliograph_verify_explained_rows",
+    "Rows that differ because an event waits, is a dead letter, or was dropped.",
+    ["table"],
+)
+verify_age_seconds = Gauge("heliograph_verify_age_seconds", "Since that verification ended.")
+
 # Every process.
 engine_ready = Gauge(
     "heliograph_engine_ready", "1 while the engine answers with the right settings.", ["engine"]

@@ -16,6 +16,7 @@ MIGRATIONS = ROOT / "ops" / "migrations"
 # Any constant will do, as long as every process that brings a schema up uses the same.
 LOCK = 0x4865_6C69_6F67
 READER = "heliograph_reader"
+LIVE = "heliograph"
 
 
 class SchemaError(Exception):
@@ -72,7 +73,10 @@ async def database_version(connection: asyncpg.Connection) -> int | None:
 
 def steps(migrations: Path, found: int, wanted: int) -> list[tuple[int, Path]]:
     """The files from one version to another, one for each; a missing one is refused."""
-    files = {int(path.name[:4]): path for path in migrations.glob("[0-9][0-9][0-9][0-9]_*.sql")}
+    found_files = sorted(migrations.glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    files = {int(path.name[:4]): path for path in found_files}
+    if len(files) < len(found_files):
+        raise SchemaError(f"{migrations} has two files for one version.")
     versions = range(found + 1, wanted + 1)
     for version in versions:
         if version not in files:
@@ -84,7 +88,7 @@ def text_of(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-async def let_reader_read(connection: asyncpg.Connection) -> None:
+async def let_reader_read(connection: asyncpg.Connection, schema: str = LIVE) -> None:
     """Gateways read every table and write none, tables of later versions included."""
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", READER):
         raise SchemaError(
@@ -92,8 +96,8 @@ async def let_reader_read(connection: asyncpg.Connection) -> None:
             f"CREATE ROLE {READER} LOGIN PASSWORD '...' and name it in "
             "HELIOGRAPH_DATABASE_READER_URL."
         )
-    await connection.execute(f"GRANT USAGE ON SCHEMA heliograph TO {READER}")
-    await connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA heliograph TO {READER}")
+    await connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {READER}")
+    await connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {READER}")
     await connection.execute(
-        f"ALTER DEFAULT PRIVILEGES IN SCHEMA heliograph GRANT SELECT ON TABLES TO {READER}"
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {READER}"
     )

@@ -36,7 +36,7 @@ class Site(msgspec.Struct, frozen=True):
 
     def operations_ports(self, program: str) -> list[int]:
         kind, _, role = program.rpartition("-")
-        # Of the collector and of the archive one is enough.
+        # Of the collector, the archive and the verifier one is enough.
         processes = getattr(self.settings, f"{kind or 'worker'}s_{role}", 1)
         return [self.place.port(program, number) for number in range(processes)]
 

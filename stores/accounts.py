@@ -23,6 +23,8 @@ class AccountRow(msgspec.Struct, frozen=True):
     posts: int
     followers: int
     following: int
+    erased: bool = False
+    """Then only id, username and `private` say anything."""
 
 
 class Credentials(NamedTuple):
@@ -47,7 +49,8 @@ async def account_by_username(db: Database, username: str) -> AccountRow | None:
     row = await db.fetchrow(
         """
         SELECT id, username, display_name, display_name_version, bio, bio_version,
-               private, private_version, posts, followers, following
+               private, private_version, posts, followers, following,
+               erased_version > 0 AS erased
         FROM accounts
         WHERE shard = $1 AND username = $2
         """,
@@ -66,7 +69,8 @@ async def accounts_by_ids(db: Database, ids: Sequence[int]) -> dict[int, Account
     rows = await db.fetch(
         """
         SELECT a.id, username, display_name, display_name_version, bio, bio_version,
-               private, private_version, posts, followers, following
+               private, private_version, posts, followers, following,
+               erased_version > 0 AS erased
         FROM unnest($1::smallint[], $2::bigint[]) AS wanted (shard, id)
         JOIN accounts AS a USING (shard, id)
         """,

@@ -4,6 +4,7 @@ Found in the process's memory, then in the cache, then in Postgres. A card older
 it is not kept anywhere: it is read again until the row has caught up.
 """
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,9 @@ from asyncpg import Pool, Record
 from msgspec import UNSET
 from redis.asyncio import Redis
 
-from events.accounts import ProfileEdited
+from events.accounts import AccountErased, ProfileEdited
 from events.envelope import Delivery
+from events.ids import MAX_ID
 from events.posts import PostDeleted
 from runtime.errors import Unavailable
 from runtime.reach import Reach
@@ -20,13 +22,14 @@ from stores.accounts import AccountRow, accounts_by_ids
 from stores.database import Database
 from stores.epochs import Epochs
 from stores.fragments import AuthorCard, PostCard, author_card, post_card
-from stores.posts import post_rows
+from stores.posts import PostState, post_rows
 from stores.shelves import Places, Shelf
 
 POSTS_BYTES = 48 * 2**20
 AUTHORS_BYTES = 16 * 2**20
 # A cache that hangs is as good as gone: whoever waits can be answered from Postgres.
 CACHE_SECONDS = 0.5
+MOST_ERASED = 100_000
 
 
 class Cards:
@@ -46,7 +49,15 @@ class Cards:
         epochs = Epochs(cache)
         cache_reach.when_lost(epochs.doubt)
         places = Places(cache, cache_reach, epochs, database, database_reach)
-        self._posts = Shelf("post", PostCard, read_posts, places, memory_bytes=POSTS_BYTES)
+        self._erased: OrderedDict[int, None] = OrderedDict()
+        self._posts = Shelf(
+            "post",
+            PostCard,
+            read_posts,
+            places,
+            memory_bytes=POSTS_BYTES,
+            emptied=self._emptied,
+        )
         self._authors = Shelf(
             "author", AuthorCard, read_authors, places, memory_bytes=AUTHORS_BYTES
         )
@@ -83,6 +94,14 @@ class Cards:
         parts = (edited.display_name, edited.bio, edited.private)
         self._authors.forget(account_id, *(0 if each is UNSET else version for each in parts))
 
+    def forget_erased(self, account_id: int, version: int) -> None:
+        """Keep no card of the account, or of a post of its, that was written before."""
+        self._erased[account_id] = None
+        if len(self._erased) > MOST_ERASED:
+            self._erased.popitem(last=False)
+        self._authors.forget(account_id, version, version, 0)
+        self._posts.forget_words()
+
     def hear(self, delivery: Delivery[Any]) -> None:
         """A notice: what it makes old is forgotten. To be called with every one."""
         match delivery.event:
@@ -90,6 +109,24 @@ class Cards:
                 self.forget_post(post_id, delivery.id)
             case ProfileEdited() as edited:
                 self.forget_author(delivery.actor, edited, delivery.id)
+            case AccountErased():
+                self.forget_erased(delivery.actor, delivery.id)
+
+    def _emptied(self, card: PostCard) -> PostCard | None:
+        """That there was a post, so that feeds pass over it while there are no rows to ask."""
+        if card.author_id not in self._erased or card.state is PostState.ERASED:
+            return None
+        return PostCard(
+            id=card.id,
+            author_id=card.author_id,
+            state=PostState.ERASED,
+            published_ms=card.published_ms,
+            versions=(MAX_ID,),
+            whole=True,
+            before_author=b"",
+            before_photos=b"",
+            photos=(),
+        )
 
     async def close(self) -> None:
         """Finish what was begun to be forgotten."""

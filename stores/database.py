@@ -13,6 +13,10 @@ from runtime.reach import Reach
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
+SWAPPING = 0x4865_6C69
+"""With the hash of a schema's name, the lock on what that name means (workers/swapping.py)."""
+KEEP_SCHEMA = f"SELECT pg_advisory_xact_lock_shared({SWAPPING}, hashtext(current_schema()))"
+
 
 class Database(Protocol):
     """A pool or a connection of asyncpg, either of which a statement can be given to."""
@@ -40,9 +44,13 @@ async def reading(
 
 @asynccontextmanager
 async def transaction(pool: asyncpg.Pool) -> AsyncIterator[Database]:
-    """One transaction on a connection of the pool, committed when the block ends well."""
+    """One transaction on a connection of the pool, committed when the block ends well.
+
+    Until then no rebuild swaps its schema away: that look costs 25 us here and 30 us of the server.
+    """
     try:
         async with pool.acquire(timeout=CHECKOUT_SECONDS) as connection, connection.transaction():
+            await connection.execute(KEEP_SCHEMA)
             yield connection
     except asyncpg.ReadOnlySQLTransactionError:
         await leave_demoted(pool)

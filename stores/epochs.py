@@ -15,6 +15,7 @@ EPOCH_DIGITS = 8
 # A promoted replica may lack the last writes of its primary; this is how long it may be believed.
 SECONDS_BELIEVED = 2.0
 GENERATION = "feeds:generation"
+RESERVED = "feeds:reserved"
 # A log that hangs delays a read by no more than this, and only one read in two seconds.
 GENERATION_SECONDS = 0.25
 
@@ -68,3 +69,18 @@ class Generations:
             if self._known is None:
                 raise Unavailable("feeds-unavailable", "The log does not answer.") from error
             return self._known
+
+    async def reserve(self) -> int:
+        """A generation that no key was ever named by.
+
+        What a rebuild that broke off left behind under its own may have holes.
+        """
+        while (reserved := int(await self._log.incr(RESERVED))) <= await self.read():
+            continue
+        return reserved
+
+    async def raise_to(self, generation: int) -> None:
+        """From now on this is the generation, unless a later one already is."""
+        if generation > await self.read():
+            await self._log.set(GENERATION, generation)
+            self._known = generation

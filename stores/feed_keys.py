@@ -15,11 +15,14 @@ class Names(NamedTuple):
 
     windows: tuple[bytes, ...]
     hidden: tuple[bytes, ...]
+    epoch: str
 
 
 def names_of(epoch: str, generation: int) -> Names:
     tails = [f":{epoch}.{generation}:{{b{bucket:03d}}}:".encode() for bucket in range(BUCKETS)]
-    return Names(tuple(b"feed" + each for each in tails), tuple(b"hidden" + each for each in tails))
+    return Names(
+        tuple(b"feed" + each for each in tails), tuple(b"hidden" + each for each in tails), epoch
+    )
 
 
 def window_key(names: Names, viewer_id: int) -> bytes:

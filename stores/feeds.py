@@ -103,7 +103,7 @@ class Feeds:
         """Up to `count` entries below `before`, fewer where the window ends; None: ask Postgres."""
         names = self._names
         if names is None or time.monotonic() >= self._due:
-            names = await self._current_names()
+            names = await self.current_names()
         keys = both_keys(names, viewer_id)
         reply = await self._ask("skeleton", keys, [*(before or (b"", b"")), count])
         if reply is None:
@@ -119,7 +119,7 @@ class Feeds:
         Postgres is to be read after this, never before: from now on pushes land.
         """
         token = secrets.token_hex(8)
-        keys = both_keys(await self._current_names(), viewer_id)
+        keys = both_keys(await self.current_names(), viewer_id)
         begun = await self._call("begin_build", keys, [token, BUILD_SECONDS])
         return token if begun else None
 
@@ -130,15 +130,15 @@ class Feeds:
 
         `truncated`: Postgres has more than `entries`, which are its newest.
         """
-        names = await self._current_names()
+        names = await self.current_names()
         floor = min(entries)[0] if truncated else 0
         arguments = [token, floor, self.cap, *flat_of(entries)]
         return bool(await self._call("merge", [window_key(names, viewer_id)], arguments))
 
     async def push(self, pushes: Iterable[Push]) -> int:
         """Put posts into the windows that reach that far down; how many entries are new."""
-        names = await self._current_names()
-        replies = await self._trips(
+        names = await self.current_names()
+        replies = await self.trips(
             ("push", windows, [self.cap, each.published_ms, each.post_id])
             for each in pushes
             for windows in grouped(names, each.follower_ids)
@@ -147,16 +147,16 @@ class Feeds:
 
     async def floors(self, viewer_ids: Sequence[int]) -> list[int | None]:
         """How far down each viewer's window reaches; None where there is none."""
-        names = await self._current_names()
-        replies = await self._trips(
+        names = await self.current_names()
+        replies = await self.trips(
             ("floors", [window_key(names, viewer_id)], []) for viewer_id in viewer_ids
         )
         return [int(floor) if floor else None for (floor,) in replies]
 
     async def merge(self, merges: Iterable[Merge]) -> None:
         """Add authors' posts to the windows of their new followers, where there is a window."""
-        names = await self._current_names()
-        await self._trips(
+        names = await self.current_names()
+        await self.trips(
             (
                 "merge",
                 [window_key(names, each.viewer_id)],
@@ -167,15 +167,16 @@ class Feeds:
 
     async def hide(self, edges: Iterable[tuple[int, int]]) -> None:
         """Of each (viewer, author): the viewer's window shows nothing of the author any more."""
-        names = await self._current_names()
-        await self._trips(("hide", both_keys(names, each), [author]) for each, author in edges)
+        names = await self.current_names()
+        await self.trips(("hide", both_keys(names, each), [author]) for each, author in edges)
 
     async def unhide(self, edges: Iterable[tuple[int, int]]) -> None:
         """Of each (viewer, author): the viewer's window shows the author again."""
-        names = await self._current_names()
-        await self._trips(("unhide", both_keys(names, each), [author]) for each, author in edges)
+        names = await self.current_names()
+        await self.trips(("unhide", both_keys(names, each), [author]) for each, author in edges)
 
-    async def _current_names(self) -> Names:
+    async def current_names(self) -> Names:
+        """How keys of the present epoch and generation begin."""
         if self._names is None or time.monotonic() >= self._due:
             async with self._reach.bounded():
                 epoch = await self._epochs.read()
@@ -208,7 +209,7 @@ class Feeds:
         async with self._reach.bounded():
             return await FUNCTIONS.call(self._cache, function, keys, arguments)
 
-    async def _trips(self, calls: Iterable[tuple[str, list[bytes], list[Any]]]) -> list[Any]:
+    async def trips(self, calls: Iterable[tuple[str, list[bytes], list[Any]]]) -> list[Any]:
         """Many calls, a bounded number of them in flight; every one of them may be repeated."""
         remaining, replies = iter(calls), []
         async with self._reach.bounded(TRIPS_SECONDS):

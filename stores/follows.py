@@ -123,6 +123,42 @@ async def holding_followers(
     return [row["follower_id"] for row in rows]
 
 
+async def followers_of(db: Database, followee_id: int, after_id: int, limit: int) -> list[int]:
+    """A page of all who ever wished to follow the account, in order of their ids."""
+    rows = await db.fetch(
+        """
+        SELECT follower_id
+        FROM followers
+        WHERE shard = $1 AND followee_id = $2 AND follower_id > $3
+        ORDER BY follower_id
+        LIMIT $4
+        """,
+        shard_of(followee_id),
+        followee_id,
+        after_id,
+        limit,
+    )
+    return [row["follower_id"] for row in rows]
+
+
+async def followees_of(db: Database, follower_id: int, after_id: int, limit: int) -> list[int]:
+    """A page of all whom the account ever wished to follow, in order of their ids."""
+    rows = await db.fetch(
+        """
+        SELECT followee_id
+        FROM following
+        WHERE shard = $1 AND follower_id = $2 AND followee_id > $3
+        ORDER BY followee_id
+        LIMIT $4
+        """,
+        shard_of(follower_id),
+        follower_id,
+        after_id,
+        limit,
+    )
+    return [row["followee_id"] for row in rows]
+
+
 async def follower_range_bounds(db: Database, author_id: int, every: int) -> list[int]:
     """Every n-th follower's id and the last one's: the upper ends of ranges of equal work."""
     rows = await db.fetch(

@@ -58,6 +58,7 @@ class AuthorCard(msgspec.Struct, frozen=True, array_like=True):
     counts: tuple[int, int, int]
     """Posts, followers and following, as they were when this was written."""
     whole: bool = True
+    erased: bool = False
 
     @property
     def private_version(self) -> int:
@@ -140,6 +141,7 @@ def author_card(row: AccountRow) -> AuthorCard:
         display_name=row.display_name,
         bio=row.bio,
         counts=(row.posts, row.followers, row.following),
+        erased=row.erased,
     )
 
 

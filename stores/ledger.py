@@ -42,9 +42,9 @@ class Judgement(NamedTuple):
 
 
 _JUDGED = """
-    SELECT l.sha256, s.standing,
+    SELECT l.sha256, s.standing, g.erased,
            CASE WHEN k.why = 'being swept' AND s.standing = 'due' THEN k.why
-                WHEN gone.erased                                  THEN 'erased'
+                WHEN g.erased                                     THEN 'erased'
                                                                   ELSE 'unreferenced' END AS why
     FROM unnest($1::bytea[], $2::timestamptz[]) AS l (sha256, newest)
     LEFT JOIN storage.ledger AS k ON k.shard = storage.shard_of(l.sha256) AND k.sha256 = l.sha256
@@ -59,16 +59,34 @@ _JUDGED = """
         WHERE NOT r.referenced
           AND p.state >= 30
           AND p.photos @> jsonb_build_array(
-                  jsonb_build_object('sha256', encode(l.sha256, 'hex')))) AS gone
+                  jsonb_build_object('sha256', encode(l.sha256, 'hex')))) AS g
     CROSS JOIN LATERAL (
         SELECT CASE WHEN r.referenced                         THEN 'referenced'
+                    WHEN g.erased                             THEN 'due'
                     WHEN k.kept_until > now()                 THEN 'kept'
                     WHEN l.newest > now() - $3::interval      THEN 'young'
-                    WHEN gone.erased                          THEN 'due'
                     WHEN k.marked_at IS NULL                  THEN 'marked'
-                    WHEN greatest(k.marked_at, gone.latest)
+                    WHEN greatest(k.marked_at, g.latest)
                          > now() - $4::interval               THEN 'quarantined'
                                                               ELSE 'due' END AS standing) AS s
+"""
+
+_ENTERED = """
+    INSERT INTO storage.ledger AS k (shard, sha256, objects, bytes, marked_at, why)
+    SELECT storage.shard_of(sha256), sha256, objects, bytes,
+           CASE WHEN why IS NOT NULL THEN now() END, why
+    FROM unnest($1::bytea[], $2::integer[], $3::bigint[], $4::text[])
+         AS new (sha256, objects, bytes, why)
+    ON CONFLICT (shard, sha256) DO UPDATE
+    SET objects = excluded.objects,
+        bytes = excluded.bytes,
+        marked_at = CASE WHEN excluded.why IS NOT NULL
+                         THEN coalesce(k.marked_at, excluded.marked_at) END,
+        why = excluded.why
+    WHERE (k.objects, k.bytes, k.why) IS DISTINCT FROM
+          (excluded.objects, excluded.bytes, excluded.why)
+      -- Restored since it was judged.
+      AND (excluded.why IS NULL OR coalesce(k.kept_until, now()) <= now())
 """
 
 
@@ -96,38 +114,27 @@ async def record(
 
     Marks begin now or stay as old as they are; whoever is referenced again has none.
     """
-    shas = [bytes.fromhex(each.sha256) for each in photos]
     await db.execute(
-        """
+        f"""
         WITH vanished AS (
             DELETE FROM storage.ledger
             WHERE (shard, sha256) > (storage.shard_of($5), $5::bytea)
               AND (shard, sha256) <= (storage.shard_of($6), $6::bytea)
               AND sha256 <> ALL ($1::bytea[])
         )
-        INSERT INTO storage.ledger AS k (shard, sha256, objects, bytes, marked_at, why)
-        SELECT storage.shard_of(sha256), sha256, objects, bytes,
-               CASE WHEN why IS NOT NULL THEN now() END, why
-        FROM unnest($1::bytea[], $2::integer[], $3::bigint[], $4::text[])
-             AS new (sha256, objects, bytes, why)
-        ON CONFLICT (shard, sha256) DO UPDATE
-        SET objects = excluded.objects,
-            bytes = excluded.bytes,
-            marked_at = CASE WHEN excluded.why IS NOT NULL
-                             THEN coalesce(k.marked_at, excluded.marked_at) END,
-            why = excluded.why
-        WHERE (k.objects, k.bytes, k.why) IS DISTINCT FROM
-              (excluded.objects, excluded.bytes, excluded.why)
-          -- Restored since it was judged.
-          AND (excluded.why IS NULL OR coalesce(k.kept_until, now()) <= now())
-        """,
-        shas,
-        [len(each.keys) for each in photos],
-        [each.size_bytes for each in photos],
-        [judged[each.sha256].why for each in photos],
+        {_ENTERED}
+        """,  # noqa: S608 - the statement above
+        *_entered(photos, judged),
         bytes.fromhex(after),
         bytes.fromhex(through),
     )
+
+
+async def enter(
+    db: Database, photos: Sequence[StoredPhoto], judged: Mapping[str, Judgement]
+) -> None:
+    """Enter photos that were looked for one by one; nothing is said of any other."""
+    await db.execute(_ENTERED, *_entered(photos, judged))
 
 
 async def doom(db: Database, photos: Sequence[StoredPhoto]) -> set[str]:
@@ -139,7 +146,7 @@ async def doom(db: Database, photos: Sequence[StoredPhoto]) -> set[str]:
         SET why = 'being swept'
         FROM judged AS j
         WHERE k.shard = storage.shard_of(j.sha256) AND k.sha256 = j.sha256 AND j.standing = 'due'
-          AND coalesce(k.kept_until, now()) <= now()
+          AND (j.erased OR coalesce(k.kept_until, now()) <= now())
         RETURNING k.sha256
         """,  # noqa: S608 - the statement above
         *_judged(photos),
@@ -160,13 +167,16 @@ async def strike_out(db: Database, photos: Collection[str]) -> None:
 
 
 async def restore(db: Database, photo: str) -> bool:
-    """Take it out of quarantine for 30 days; False when it is in none, or being swept already."""
+    """Take it out of quarantine for 30 days; False when it is in none, or being swept already.
+
+    Nor what only erased accounts showed: that is to go at once.
+    """
     restored = await db.fetchval(
         """
         UPDATE storage.ledger
         SET marked_at = NULL, why = NULL, kept_until = now() + $2::interval
         WHERE shard = storage.shard_of($1) AND sha256 = $1::bytea
-          AND marked_at IS NOT NULL AND why <> 'being swept'
+          AND marked_at IS NOT NULL AND why NOT IN ('being swept', 'erased')
         RETURNING true
         """,
         bytes.fromhex(photo),
@@ -178,3 +188,12 @@ async def restore(db: Database, photo: str) -> bool:
 def _judged(photos: Sequence[StoredPhoto]) -> tuple[Any, ...]:
     shas = [bytes.fromhex(each.sha256) for each in photos]
     return shas, [each.newest for each in photos], GRACE, QUARANTINE
+
+
+def _entered(photos: Sequence[StoredPhoto], judged: Mapping[str, Judgement]) -> tuple[Any, ...]:
+    return (
+        [bytes.fromhex(each.sha256) for each in photos],
+        [len(each.keys) for each in photos],
+        [each.size_bytes for each in photos],
+        [judged[each.sha256].why for each in photos],
+    )

@@ -59,6 +59,10 @@ class Lru(Generic[K, V]):
         if held is not None:
             self._young_bytes -= held[1]
 
+    def values(self) -> list[V]:
+        """Everything that is remembered, in no order; some milliseconds of it."""
+        return [value for value, _ in (self._old | self._young).values()]
+
     def _admit(self, key: K, held: tuple[V, int]) -> None:
         if self._young_bytes + held[1] > self._half_bytes:
             self._old, self._young, self._young_bytes = self._young, {}, 0

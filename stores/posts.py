@@ -51,7 +51,8 @@ async def post_rows(db: Database, ids: Sequence[int]) -> dict[int, PostRow]:
         SELECT p.id, author_id, state, caption, caption_version, alts, alts_version,
                latitude, longitude,
                CASE WHEN deleted_ms <= published_ms THEN NULL ELSE published_ms END AS published_ms,
-               published_version, photos::text AS photos, problem_code, problem_detail
+               published_version, CASE WHEN state = 40 THEN '[]' ELSE photos::text END AS photos,
+               problem_code, problem_detail
         FROM unnest($1::smallint[], $2::bigint[]) AS wanted (shard, id)
         JOIN posts AS p USING (shard, id)
         """,

@@ -163,6 +163,7 @@ class Moves(NamedTuple):
 
 async def move_counters(db: Database, moves: Sequence[Moves]) -> None:
     """Several moves of one account add up; the accounts are locked already."""
+    moves = [each for each in moves if each.posts or each.followers or each.following]
     if moves:
         ids, posts, followers, following = columns(moves)
         await db.execute(

@@ -55,6 +55,11 @@ C = TypeVar("C", bound=Card)
 Read = Callable[[Database, Sequence[int]], Awaitable[dict[int, C]]]
 
 
+def card_key(noun: str, epoch: str, card_id: int) -> str:
+    """Where the cache keeps a card."""
+    return f"{noun}:{epoch}:{card_id}"
+
+
 class Shelf(Generic[C]):
     """Takes cards from the nearest place that has them new enough, and puts them nearer."""
 
@@ -66,7 +71,9 @@ class Shelf(Generic[C]):
         places: Places,
         *,
         memory_bytes: int,
+        emptied: Callable[[C], C | None] = lambda _: None,
     ) -> None:
+        """`emptied`: what is to be kept in place of a card whose words may be nowhere any more."""
         self._noun = noun
         self._decode: Callable[[bytes], C] = msgspec.msgpack.Decoder(kind).decode
         self._encode = msgspec.msgpack.Encoder().encode
@@ -77,8 +84,9 @@ class Shelf(Generic[C]):
         self._database = places.database
         self._database_reach = places.database_reach
         self._memory: Lru[int, C] = Lru(memory_bytes)
+        self._emptied = emptied
         self._wanted: OrderedDict[int, tuple[int, ...]] = OrderedDict()
-        self._to_age: set[int] = set()
+        self._to_age: dict[int, int] = {}
         self._aging: asyncio.Task[None] | None = None
 
     async def take(self, ids: Sequence[int]) -> tuple[dict[int, C], bool]:
@@ -125,6 +133,14 @@ class Shelf(Generic[C]):
             self._memory.drop(card_id)
         self._age(card_id)
 
+    def forget_words(self) -> None:
+        """Some cards are to be emptied: here, and where this process may have put them, there."""
+        for each in self._memory.values():
+            emptied = self._emptied(each)
+            if emptied is not None:
+                self._memory.put(each.id, emptied, 0)
+                self._age(each.id, 0)
+
     async def close(self) -> None:
         """Wait until the cache knows what is old, unless it is away."""
         if self._aging is not None:
@@ -132,7 +148,8 @@ class Shelf(Generic[C]):
                 await asyncio.wait_for(self._aging, CLOSING_SECONDS)
 
     def _is_new(self, card: C) -> bool:
-        return card.whole and all(map(ge, card.versions, self._wanted.get(card.id, ())))
+        known = card.whole and all(map(ge, card.versions, self._wanted.get(card.id, ())))
+        return known and self._emptied(card) is None
 
     async def _take_cached(self, ids: Sequence[int]) -> dict[int, C]:
         try:
@@ -168,26 +185,28 @@ class Shelf(Generic[C]):
             return
         for card, _ in kept:
             if not self._is_new(card):  # a notice came while it was being written
-                self._age(card.id)
+                self._age(card.id, 0 if self._emptied(card) else OLD_SECONDS)
 
     async def _key(self, card_id: int) -> str:
-        return f"{self._noun}:{await self._epochs.current()}:{card_id}"
+        return card_key(self._noun, await self._epochs.current(), card_id)
 
-    def _age(self, card_id: int) -> None:
-        self._to_age.add(card_id)
+    def _age(self, card_id: int, seconds: int = OLD_SECONDS) -> None:
+        self._to_age[card_id] = min(seconds, self._to_age.get(card_id, seconds))
         if self._aging is None or self._aging.done():
             self._aging = asyncio.create_task(self._age_all(), name=f"cards.forget.{self._noun}")
 
     async def _age_all(self) -> None:
         """Tell the cache, for as long as it takes: a new gateway would believe an old card."""
         while self._to_age:
-            some = list(islice(self._to_age, AGED_AT_ONCE))
-            self._to_age.difference_update(some)
+            some = dict(islice(self._to_age.items(), AGED_AT_ONCE))
+            for each in some:
+                del self._to_age[each]
             try:
                 async with self._cache_reach.bounded(), self._cache.pipeline(False) as pipeline:
-                    for each in some:
-                        pipeline.expire(await self._key(each), OLD_SECONDS, lt=True)
+                    for each, seconds in some.items():
+                        pipeline.expire(await self._key(each), seconds, lt=True)
                     await pipeline.execute()
             except Unavailable:
-                self._to_age.update(some)
+                for each, seconds in some.items():
+                    self._to_age[each] = min(seconds, self._to_age.get(each, seconds))
                 await asyncio.sleep(1)

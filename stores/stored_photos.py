@@ -1,7 +1,7 @@
 """What lies in the bucket, photo by photo: its original and everything made of it."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from functools import reduce
 from typing import NamedTuple
@@ -47,6 +47,19 @@ async def stored_photos(objects: Objects, after: str) -> AsyncIterator[StoredPho
             await anext(listing, None) if head and head.sha256 == first else head
             for listing, head in zip(listings, heads, strict=True)
         ]
+
+
+async def photos_named(objects: Objects, digests: Iterable[str]) -> list[StoredPhoto]:
+    """Those of these photos of which anything is stored."""
+    found = []
+    for each in digests:
+        parts = [
+            photo
+            for prefix in (f"originals/{each}", f"photos/{each}/")
+            async for photo in _by_photo(objects.list(prefix))
+        ]
+        found += [reduce(_joined, parts)] if parts else []
+    return found
 
 
 async def _by_photo(listing: AsyncIterator[Object]) -> AsyncIterator[StoredPhoto]:

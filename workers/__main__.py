@@ -1,6 +1,7 @@
 """python -m workers: serve a role until told to stop, or see to what all roles share."""
 
 import argparse
+import asyncio
 import os
 import re
 import sys
@@ -18,7 +19,11 @@ from workers.archive import keep_archive
 from workers.collecting import collect, foretell
 from workers.collector import collect_daily, open_storeroom, table
 from workers.process import create_groups, work
-from workers.subscriptions import EFFECTS, SUBSCRIPTIONS
+from workers.subscriptions import SUBSCRIPTIONS
+from workers.verifier import verify_daily
+
+ENGINES = {"renditions": ["log", "objects"], "erasures": ["log", "database", "objects"]}
+"""What an effect needs; every other role is a projection, and needs the same as the others."""
 
 
 def main() -> int:
@@ -36,6 +41,8 @@ def main() -> int:
             uvloop.run(serve_collector(settings, arguments.operations_port))
         case "collect":
             return uvloop.run(collect_once(settings, arguments))
+        case "verify":
+            uvloop.run(serve_verifier(settings, arguments.operations_port))
         case "archive":
             uvloop.run(serve_archive(settings, arguments.operations_port))
         case role:
@@ -72,6 +79,12 @@ def parser() -> argparse.ArgumentParser:
         "until told to stop",
     )
     add_operations_port(archiving)
+    verifying = commands.add_parser(
+        "verify",
+        help="hold the site to its history once a day, until told to stop; `python -m events "
+        "verify` does it now",
+    )
+    add_operations_port(verifying)
     return made
 
 
@@ -88,7 +101,7 @@ def digest(text: str) -> str:
 async def serve(settings: Settings, role: str, number: int, operations_port: int) -> None:
     """Work until SIGTERM, with /livez, /readyz and /metrics beside it."""
     stopping = stop_on_signals()
-    engines = ["log", "objects"] if role in EFFECTS else ["log", "database", "cache"]
+    engines = ENGINES.get(role, ["log", "database", "cache"])
     async with operated(settings, engines, port=operations_port, optional=["cache"]) as health:
         log().info("worker.started", role=role, number=number)
         # A wrong version of the tables, or a log that forgets, would make every attempt a fault.
@@ -97,12 +110,18 @@ async def serve(settings: Settings, role: str, number: int, operations_port: int
 
 
 async def serve_collector(settings: Settings, operations_port: int) -> None:
-    """Collect until SIGTERM, with the same beside it."""
+    """Collect until SIGTERM, and what erased accounts showed at once, with the same beside it."""
     stopping = stop_on_signals()
-    engines = ["log", "database", "objects"]
-    async with operated(settings, engines, port=operations_port) as health:
+    async with operated(settings, ENGINES["erasures"], port=operations_port) as health:
+
+        def state() -> str:
+            return health.report().status
+
         log().info("collector.started")
-        await collect_daily(settings, stopping, lambda: health.report().status == "ready")
+        async with asyncio.TaskGroup() as tasks:
+            collecting = collect_daily(settings, stopping, lambda: state() == "ready")
+            tasks.create_task(collecting, name="collector")
+            tasks.create_task(work(settings, "erasures", 0, stopping, state), name="erasures")
         log().info("collector.stopped")
 
 
@@ -113,6 +132,16 @@ async def serve_archive(settings: Settings, operations_port: int) -> None:
         log().info("archive.started")
         await keep_archive(settings, stopping, lambda: health.report().status == "ready")
         log().info("archive.ended")
+
+
+async def serve_verifier(settings: Settings, operations_port: int) -> None:
+    """Verify until SIGTERM, with the same beside it."""
+    stopping = stop_on_signals()
+    engines = ["log", "database", "cache", "objects"]
+    async with operated(settings, engines, port=operations_port) as health:
+        log().info("verifier.started")
+        await verify_daily(settings, stopping, lambda: health.report().status == "ready")
+        log().info("verifier.stopped")
 
 
 async def collect_once(settings: Settings, arguments: argparse.Namespace) -> int:

@@ -4,25 +4,33 @@ from collections.abc import Collection, Sequence
 
 from msgspec import UNSET
 
-from events.accounts import AccountRegistered, PasswordChanged, ProfileEdited
+from events.accounts import AccountErased, AccountRegistered, PasswordChanged, ProfileEdited
 from events.envelope import Delivery
-from stores import profiles
+from stores import erasures, profiles
 from stores.database import transaction
 from stores.folding import fold
 from stores.profiles import NewAccount
-from workers.site import Site
+from workers.site import Folding
 
 
 async def open_accounts(
-    site: Site, batch: Sequence[Delivery[AccountRegistered]]
+    site: Folding, batch: Sequence[Delivery[AccountRegistered]]
 ) -> Collection[Delivery[AccountRegistered]]:
-    """Write each account's row, and copy its wrapped key; an erased account has none left."""
+    """Write each account's row, and copy its wrapped key; an erased account has none left.
+
+    A key may be destroyed while it is copied, and the copy of it before there is one: so the log
+    is asked again afterwards.
+    """
     registrations = fold(batch, key=lambda each: each.id)
-    found = await site.log.wrapped_keys([each.id for each in registrations])
+    account_ids = [each.id for each in registrations]
+    found = await site.log.wrapped_keys(account_ids)
     async with transaction(site.database) as db:
         await profiles.add_accounts(db, [_row_of(each) for each in registrations])
         wrapped = {account_id: key for account_id, key in found.items() if key is not None}
         await profiles.add_account_keys(db, wrapped)
+    still = await site.log.wrapped_keys(list(wrapped))
+    if gone := [account_id for account_id, key in still.items() if key is None]:
+        await erasures.destroy_account_keys(site.database, gone)
     return ()
 
 
@@ -32,7 +40,7 @@ def _row_of(registration: Delivery[AccountRegistered]) -> NewAccount:
 
 
 async def edit_profiles(
-    site: Site, batch: Sequence[Delivery[ProfileEdited]]
+    site: Folding, batch: Sequence[Delivery[ProfileEdited]]
 ) -> Collection[Delivery[ProfileEdited]]:
     """Set the registers each event names, each by the highest event that names it."""
     async with transaction(site.database) as db:
@@ -73,7 +81,7 @@ def _winners(
 
 
 async def change_passwords(
-    site: Site, batch: Sequence[Delivery[PasswordChanged]]
+    site: Folding, batch: Sequence[Delivery[PasswordChanged]]
 ) -> Collection[Delivery[PasswordChanged]]:
     """Keep the hash of the latest password."""
     async with transaction(site.database) as db:
@@ -82,4 +90,16 @@ async def change_passwords(
         await profiles.set_password_hashes(
             db, [(each.actor, each.id, each.event.password_hash) for each in winners]
         )
+    return [each for each in batch if each.actor not in known]
+
+
+async def erase_accounts(
+    site: Folding, batch: Sequence[Delivery[AccountErased]]
+) -> Collection[Delivery[AccountErased]]:
+    """Leave the reserved name alone of each account, and destroy the copy of its key."""
+    async with transaction(site.database) as db:
+        known = await profiles.lock_accounts(db, {each.actor for each in batch})
+        ready = {each.actor: each.id for each in batch if each.actor in known}
+        await erasures.erase_accounts(db, ready)
+        await erasures.destroy_account_keys(db, ready)
     return [each for each in batch if each.actor not in known]

@@ -5,15 +5,16 @@ an author's posts only after the follow is, and the keys' names (see `Feeds.refr
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 
+from events.accounts import AccountErased
 from events.envelope import Delivery
 from events.graph import FollowAccepted, Unfollowed
 from events.ids import MAX_ID, shard_of
 from events.posts import PostPublished
 from events.work import FanoutChunk
-from stores import follows, posts, pulls
-from stores.database import transaction
+from stores import cache_erasure, erasures, follows, posts, pulls
+from stores.database import Database, transaction
 from stores.feeds import Merge, Place, Push
 from stores.follows import EdgeRow
 from stores.posts import PostRow, PostState
@@ -21,6 +22,7 @@ from workers.site import Site
 
 # Small enough to be done well within a lease, large enough that a chunk costs more than its event.
 FOLLOWERS_PER_CHUNK = 2_000
+ERASED_AT_ONCE = 500
 
 Edge = tuple[int, int]
 """(follower, followee)"""
@@ -151,6 +153,49 @@ async def hide_author(
         for edge, each in zip(edges, batch, strict=True)
         if (edge not in rows or rows[edge].withdrawn_version < each.id) and edge[0] != edge[1]
     ]
+
+
+async def forget_author(
+    site: Site, batch: Sequence[Delivery[AccountErased]]
+) -> Collection[Delivery[AccountErased]]:
+    """Take an erased account's posts out of others' windows, and its own window and all cards away.
+
+    After its rows are without words: what is read of them from then on may stand there.
+    """
+    later = []
+    for each in batch:
+        async with transaction(site.database) as db:
+            erased = await erasures.erased_among(db, [each.actor])
+            unfinished = await erasures.posts_to_erase(db, each.actor, 0, 1)
+            newest = await erasures.newest_erased(db, each.actor, 2 * site.feeds.cap)
+        if not erased or unfinished:
+            later.append(each)
+            continue
+        async with site.large:
+            await site.feeds.refresh()
+            await cache_erasure.drop_window(site.feeds, each.actor)
+            if newest:
+                async for page in pages(site, follows.followers_of, each.actor):
+                    await cache_erasure.remove_posts(site.feeds, page, newest)
+            # Last: without cards a window's posts could not be passed over while rows are away.
+            async for page in pages(site, erasures.erased_posts, each.actor):
+                await cache_erasure.drop_cards(site.feeds, "post", page)
+            await cache_erasure.drop_cards(site.feeds, "author", [each.actor])
+    return later
+
+
+async def pages(
+    site: Site, page_of: Callable[[Database, int, int, int], Awaitable[list[int]]], account_id: int
+) -> AsyncIterator[list[int]]:
+    """All ids of such a list of an account, some hundreds at a time."""
+    last = 0
+    while True:
+        async with transaction(site.database) as db:
+            page = await page_of(db, account_id, last, ERASED_AT_ONCE)
+        if not page:
+            return
+        yield page
+        last = page[-1]
 
 
 async def edge_rows(site: Site, edges: Iterable[Edge]) -> dict[Edge, EdgeRow]:

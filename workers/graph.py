@@ -6,27 +6,29 @@ when they come back. So replay, which announces nothing, never decides.
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
+from typing import TypeVar
 
-from events.accounts import ProfileEdited
+from events.accounts import AccountErased, ProfileEdited
 from events.envelope import Delivery
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
 from events.ids import MAX_ID, position_of, shard_of
 from events.lag import lag_of
-from stores import edges, follows
+from stores import edges, erasures, follows
 from stores.accounts import accounts_by_ids
 from stores.database import Database, transaction
 from stores.edges import Verdict, Wish
 from stores.folding import fold
 from stores.follows import EdgeRow
 from stores.profiles import lock_accounts, move_counters
-from workers.site import Site
+from workers.site import Folding, Site
 
 ANNOUNCED_AT_ONCE = 16  # half of the connections a process opens to the log
-WAITING_PAGE = 500
+PAGE = 500
 NEVER = position_of(MAX_ID)
 
 Edge = tuple[int, int]  # follower, followee
 Cause = FollowRequested | ProfileEdited
+W = TypeVar("W", FollowRequested, Unfollowed)
 
 
 async def record_wishes(
@@ -41,12 +43,11 @@ async def record_wishes(
     A wish that comes after something its followee's row does not show yet is judged later: that
     may be the order to close the door.
     """
-    wishes = [each for each in batch if each.event.followee_id != each.actor]
+    wishes = _of_others(batch)
     unwritten = await _unwritten(site, [each.event.followee_id for each in wishes])
     async with transaction(site.database) as db:
-        private = await lock_accounts(db, _parties(map(_wished, wishes)))
+        private = await _fold_wishes(db, wishes, wish=True)
         ready = [each for each in wishes if private.keys() >= set(_wished(each))]
-        await _write_wishes(db, ready, wish=True)
         rows = await follows.edges_of(db, [_wished(each) for each in ready])
     waiting = [each for each in fold(ready, key=_wished) if _waits(rows[_wished(each)], each.id)]
     early = [each for each in waiting if unwritten[each.event.followee_id] <= each.position.ms]
@@ -59,6 +60,13 @@ async def record_wishes(
         ],
     )
     return early + [each for each in wishes if not private.keys() >= set(_wished(each))]
+
+
+async def write_wishes(
+    site: Folding, batch: Sequence[Delivery[FollowRequested]]
+) -> Collection[Delivery[FollowRequested]]:
+    """Write who wishes to follow whom, and judge nothing: what a replay does with a wish."""
+    return await _write_edges(site, _of_others(batch), wish=True)
 
 
 async def _unwritten(site: Site, account_ids: Iterable[int]) -> dict[int, int]:
@@ -85,19 +93,14 @@ def _waits(row: EdgeRow, wish_version: int) -> bool:
 
 
 async def record_withdrawals(
-    site: Site, batch: Sequence[Delivery[Unfollowed]]
+    site: Folding, batch: Sequence[Delivery[Unfollowed]]
 ) -> Collection[Delivery[Unfollowed]]:
     """Write who no longer wishes to follow whom; it ends every acceptance of an earlier wish."""
-    ends = [each for each in batch if each.event.followee_id != each.actor]
-    async with transaction(site.database) as db:
-        known = await lock_accounts(db, _parties(map(_wished, ends)))
-        ready = [each for each in ends if known.keys() >= set(_wished(each))]
-        await _write_wishes(db, ready, wish=False)
-    return [each for each in ends if not known.keys() >= set(_wished(each))]
+    return await _write_edges(site, _of_others(batch), wish=False)
 
 
 async def record_verdicts(
-    site: Site, batch: Sequence[Delivery[FollowAccepted]]
+    site: Folding, batch: Sequence[Delivery[FollowAccepted]]
 ) -> Collection[Delivery[FollowAccepted]]:
     """Write what followees said; of verdicts on several wishes, that on the latest wish counts."""
     async with transaction(site.database) as db:
@@ -111,7 +114,36 @@ async def record_verdicts(
             moves = await edges.write_verdicts_to_followers(db, verdicts)
             moves += await edges.write_verdicts_of_followees(db, verdicts)
             await move_counters(db, moves)
+            await move_counters(db, await erasures.end_edges(db, set(map(_judged, latest))))
     return [each for each in batch if not known.keys() >= set(_judged(each))]
+
+
+async def end_follows(
+    site: Site, batch: Sequence[Delivery[AccountErased]]
+) -> Collection[Delivery[AccountErased]]:
+    """End every edge of each account, on both sides, some hundreds in a transaction.
+
+    The account first: whoever writes an edge of it from then on ends that in the same go.
+    """
+    async with transaction(site.database) as db:
+        known = await lock_accounts(db, {each.actor for each in batch})
+        ready = {each.actor: each.id for each in batch if each.actor in known}
+        await erasures.erase_accounts(db, ready)
+    for account_id in ready:
+        for others, is_follower in ((follows.followees_of, True), (follows.followers_of, False)):
+            last = 0
+            while True:
+                async with transaction(site.database) as db:
+                    page = await others(db, account_id, last, PAGE)
+                    await lock_accounts(db, {account_id, *page})
+                    ended = {
+                        (account_id, each) if is_follower else (each, account_id) for each in page
+                    }
+                    await move_counters(db, await erasures.end_edges(db, ended))
+                if not page:
+                    break
+                last = page[-1]
+    return [each for each in batch if each.actor not in known]
 
 
 async def open_doors(
@@ -144,7 +176,7 @@ async def _accept_all_waiting(
     seen_version = 0
     while True:
         async with transaction(site.database) as db:
-            waiting = await follows.waiting_wishes(db, opening.actor, seen_version, WAITING_PAGE)
+            waiting = await follows.waiting_wishes(db, opening.actor, seen_version, PAGE)
         if not waiting:
             return
         await _accept(
@@ -178,14 +210,32 @@ def _followee_of(cause: Delivery[Cause]) -> int:
     return cause.event.followee_id if isinstance(cause.event, FollowRequested) else cause.actor
 
 
-async def _write_wishes(
+def _of_others(batch: Sequence[Delivery[W]]) -> list[Delivery[W]]:
+    """Nobody follows himself."""
+    return [each for each in batch if each.event.followee_id != each.actor]
+
+
+async def _write_edges(
+    site: Folding, batch: Sequence[Delivery[W]], *, wish: bool
+) -> Collection[Delivery[W]]:
+    async with transaction(site.database) as db:
+        known = await _fold_wishes(db, batch, wish=wish)
+    return [each for each in batch if not known.keys() >= set(_wished(each))]
+
+
+async def _fold_wishes(
     db: Database, batch: Sequence[Delivery[FollowRequested | Unfollowed]], *, wish: bool
-) -> None:
-    wishes = [Wish(*_wished(each), wish, each.id) for each in fold(batch, key=_wished)]
+) -> dict[int, bool]:
+    """Write the wishes of which both accounts are there; whether each account is private."""
+    known = await lock_accounts(db, _parties(map(_wished, batch)))
+    ready = [each for each in batch if known.keys() >= set(_wished(each))]
+    wishes = [Wish(*_wished(each), wish, each.id) for each in fold(ready, key=_wished)]
     if wishes:
         moves = await edges.write_wishes_of_followers(db, wishes)
         moves += await edges.write_wishes_to_followees(db, wishes)
         await move_counters(db, moves)
+        await move_counters(db, await erasures.end_edges(db, set(map(_wished, batch))))
+    return known
 
 
 def _wished(delivery: Delivery[FollowRequested | Unfollowed]) -> Edge:

@@ -1,4 +1,4 @@
-"""What a worker process does beside its readers: publish lag, trim, retire consumers, sweep.
+"""What a worker process does beside its readers: lag, trimming, consumers, sweeps, swaps to finish.
 
 Any process may do any of it at any time; doing it twice changes nothing.
 """
@@ -13,13 +13,15 @@ from events.ids import Address
 from events.lag import publish_lag
 from events.log import Log
 from events.posts import PostSubmitted
-from events.trimming import retire_consumers, trim_applied
+from events.trimming import is_held, retire_consumers, trim_applied
 from events.undone import undone
 from events.work import FanoutChunk
 from runtime.loglines import log as log_line
 from runtime.outages import is_outage
-from workers.site import Darkroom, Site
+from workers.refilling import finish_feeds
+from workers.site import Darkroom, Site, Storeroom
 from workers.subscriptions import SUBSCRIPTIONS, topics_of
+from workers.swapping import finish_swap
 
 ROUND_SECONDS = 10.0
 SWEEP_SECONDS = 600.0
@@ -29,7 +31,7 @@ LEAST_SILENT_SECONDS = 300.0  # a reader that runs is heard of in every second
 
 
 async def keep_house(
-    site: Site | Darkroom, role: str, stopping: asyncio.Event, *, lease_seconds: float
+    site: Site | Darkroom | Storeroom, role: str, stopping: asyncio.Event, *, lease_seconds: float
 ) -> None:
     """Until told to stop; an engine that is away only postpones it."""
     roles = {each: topics_of(each) for each in SUBSCRIPTIONS}
@@ -39,10 +41,14 @@ async def keep_house(
         try:
             await publish_lag(site.log, role, roles[role])
             await trim_applied(site.log, "notices", roles)
-            await trim_applied(site.log, FanoutChunk.TOPIC, workers_of(FanoutChunk.TOPIC))
+            if not await is_held(site.log):  # by whoever is going to set groups back
+                await trim_applied(site.log, FanoutChunk.TOPIC, workers_of(FanoutChunk.TOPIC))
             if retired := await retire_consumers(site.log, role, roles[role], silent_seconds):
                 log_line().info("consumers.retired", role=role, consumers=retired)
-            if isinstance(site, Darkroom) and time.monotonic() >= sweep_at:
+            if isinstance(site, Site):
+                await finish_swap(site.log, site.database)
+                await finish_feeds(site.log)
+            elif isinstance(site, Darkroom) and time.monotonic() >= sweep_at:
                 sweep_at = time.monotonic() + SWEEP_SECONDS
                 await sweep(site, role)
         except Exception as error:

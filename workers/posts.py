@@ -7,19 +7,22 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from events.accounts import AccountErased
 from events.envelope import Delivery
 from events.ids import shard_of
 from events.posts import PostDeleted, PostPublished, PostRejected, PostSubmitted
-from stores import publications
-from stores.database import transaction
+from stores import erasures, publications
+from stores.database import Database, transaction
 from stores.folding import fold
 from stores.profiles import lock_accounts, move_counters
 from stores.publications import Publication, Rejection, Submission
-from workers.site import Site
+from workers.site import Folding
+
+ERASED_AT_ONCE = 500
 
 
 async def submit_posts(
-    site: Site, batch: Sequence[Delivery[PostSubmitted]]
+    site: Folding, batch: Sequence[Delivery[PostSubmitted]]
 ) -> Collection[Delivery[PostSubmitted]]:
     """Write what the author said of each post."""
     async with transaction(site.database) as db:
@@ -27,6 +30,7 @@ async def submit_posts(
         ready = fold((e for e in batch if e.actor in known), key=lambda each: each.id)
         if ready:
             await publications.write_submissions(db, [_submission(each) for each in ready])
+            await _erase(db, [each.id for each in ready])
     return [each for each in batch if each.actor not in known]
 
 
@@ -44,7 +48,7 @@ def _submission(delivery: Delivery[PostSubmitted]) -> Submission:
 
 
 async def publish_posts(
-    site: Site, batch: Sequence[Delivery[PostPublished]]
+    site: Folding, batch: Sequence[Delivery[PostPublished]]
 ) -> Collection[Delivery[PostPublished]]:
     """Raise each post to published, with what its latest publication learned of its photos."""
     async with transaction(site.database) as db:
@@ -67,11 +71,12 @@ async def publish_posts(
                 ],
             )
             await move_counters(db, moves)
+            await _erase(db, [each.event.post_id for each in latest])
     return [each for each in batch if each.actor not in known]
 
 
 async def reject_posts(
-    site: Site, batch: Sequence[Delivery[PostRejected]]
+    site: Folding, batch: Sequence[Delivery[PostRejected]]
 ) -> Collection[Delivery[PostRejected]]:
     """Raise each post to rejected and keep the latest reason; a published one stays published."""
     async with transaction(site.database) as db:
@@ -87,11 +92,12 @@ async def reject_posts(
                     for each in ready
                 ],
             )
+            await _erase(db, [each.event.post_id for each in ready])
     return [each for each in batch if each.actor not in known]
 
 
 async def delete_posts(
-    site: Site, batch: Sequence[Delivery[PostDeleted]]
+    site: Folding, batch: Sequence[Delivery[PostDeleted]]
 ) -> Collection[Delivery[PostDeleted]]:
     """Raise each post to deleted, if the actor is its author; else the event is without effect.
 
@@ -107,6 +113,35 @@ async def delete_posts(
             moves = await publications.write_deletions(db, sorted(set(map(_post_id, mine))))
             await move_counters(db, moves)
     return [each for each in batch if _is_home(each) and _post_id(each) not in authors]
+
+
+async def erase_posts(
+    site: Folding, batch: Sequence[Delivery[AccountErased]]
+) -> Collection[Delivery[AccountErased]]:
+    """Raise all posts of each account to erased, some hundreds in a transaction.
+
+    The account first: whoever writes a post of it from then on erases that in the same go.
+    """
+    async with transaction(site.database) as db:
+        known = await lock_accounts(db, {each.actor for each in batch})
+        ready = {each.actor: each.id for each in batch if each.actor in known}
+        await erasures.erase_accounts(db, ready)
+    for author_id in ready:
+        last = 0
+        while True:
+            async with transaction(site.database) as db:
+                await lock_accounts(db, {author_id})
+                page = await erasures.posts_to_erase(db, author_id, last, ERASED_AT_ONCE)
+                if not page:
+                    break
+                await _erase(db, page)
+            last = page[-1]
+    return [each for each in batch if each.actor not in known]
+
+
+async def _erase(db: Database, post_ids: Sequence[int]) -> None:
+    """Leave no words in those of the posts whose author is erased; the authors are locked."""
+    await move_counters(db, await erasures.erase_posts(db, post_ids))
 
 
 def _post_id(delivery: Delivery[PostPublished | PostRejected | PostDeleted]) -> int:

@@ -20,7 +20,7 @@ from stores.objects import Objects
 from workers import beginning
 from workers.house import keep_house
 from workers.imaging.decoders import Decoders
-from workers.site import Darkroom, Site
+from workers.site import Darkroom, Site, Storeroom
 from workers.subscriptions import DEPENDS_ON, EFFECTS, SUBSCRIPTIONS, topics_of
 
 # Of one stream, nearly all of them only waiting: for what they depend on, or to be tried again.
@@ -39,11 +39,17 @@ def log_of(settings: Settings, client: Client) -> Log:
 
 
 @asynccontextmanager
-async def open_site(settings: Settings, role: str) -> AsyncIterator[Site | Darkroom]:
+async def open_site(settings: Settings, role: str) -> AsyncIterator[Site | Darkroom | Storeroom]:
     """The engines a role works with; none of them needs to be up yet."""
     async with AsyncExitStack() as stack:
         log = log_of(settings, await stack.enter_async_context(open_log(settings)))
-        if role in EFFECTS:
+        if role == "erasures":
+            yield Storeroom(
+                log=log,
+                database=await stack.enter_async_context(await open_database(settings)),
+                objects=await stack.enter_async_context(Objects(settings.objects_url)),
+            )
+        elif role in EFFECTS:
             objects = await stack.enter_async_context(Objects(settings.objects_url))
             log.precedents.history = History(log, Archive(objects))
             yield Darkroom(
@@ -69,7 +75,7 @@ async def open_site(settings: Settings, role: str) -> AsyncIterator[Site | Darkr
 def readers_of(
     role: str,
     settings: Settings,
-    site: Site | Darkroom,
+    site: Site | Darkroom | Storeroom,
     blocking: Client,
     *,
     number: int = 0,
@@ -77,7 +83,7 @@ def readers_of(
     state: Callable[[], str] = lambda: "ready",
 ) -> list[Reader]:
     """A reader for every partition of every topic the role reads, each with its own batch."""
-    batch = settings.decoders if role in EFFECTS else settings.batch_size
+    batch = settings.decoders if role == "renditions" else settings.batch_size
     limits = Limits(
         batch=batch,
         in_flight=MOST_HELD,

@@ -1,8 +1,9 @@
 """What handlers work with: the open engines of one worker process."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 
@@ -13,6 +14,41 @@ from stores.objects import Objects
 from workers.imaging.decoders import Decoders
 
 LARGE_AT_ONCE = 2
+
+
+class Keys(Protocol):
+    """What a fold may ask of the log; it appends nothing, whoever runs it."""
+
+    @property
+    def partitions(self) -> int: ...
+
+    async def wrapped_keys(self, account_ids: list[int]) -> dict[int, bytes | None]: ...
+
+
+class Folding(Protocol):
+    """What a handler works with that only folds events into rows: a site's worker, or a replay."""
+
+    @property
+    def log(self) -> Keys: ...
+
+    @property
+    def database(self) -> "asyncpg.Pool[Any]": ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeysAlone:
+    """The log as a replay has it: there is nothing here to announce with."""
+
+    partitions: int
+    wrapped_keys: Callable[[list[int]], Awaitable[dict[int, bytes | None]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replaying:
+    """For replayed handlers, which fold the past into a schema of their choice."""
+
+    log: KeysAlone
+    database: "asyncpg.Pool[Any]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

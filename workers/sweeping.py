@@ -20,7 +20,7 @@ from secrets import token_hex
 
 from events import codec
 from events.catalogue import BY_TAG
-from events.entries import PAYLOAD, TYPE, Entry
+from events.entries import ACTOR, PAYLOAD, TYPE, Entry
 from events.log import Log
 from events.posts import PostEvent
 from events.undone import undone_entries
@@ -35,8 +35,12 @@ from workers.site import Storeroom
 ROLES = ("renditions", "posts")
 
 
-async def sweep(site: Storeroom, due: Sequence[StoredPhoto]) -> set[str]:
+async def sweep(
+    site: Storeroom, due: Sequence[StoredPhoto], erased: Collection[int] = ()
+) -> set[str]:
     """Delete those of the photos that nobody needs; which they were.
+
+    Nothing that an `erased` account did needs any: none of it is waiting, none will be retried.
 
     After a failure to delete none is absolved: a delete may still be on its way, and a condemnation
     ends by itself.
@@ -45,7 +49,7 @@ async def sweep(site: Storeroom, due: Sequence[StoredPhoto]) -> set[str]:
     photos = {each.sha256: each for each in due}
     condemned = await condemn(site.log, photos, sweeper)
     try:
-        free = condemned - await named_in_log(site.log, condemned, by)
+        free = condemned - await named_in_log(site.log, condemned, by, erased)
         doomed = await ledger.doom(site.database, [photos[each] for each in sorted(free)])
     except Exception:
         await absolve(site.log, condemned, sweeper)  # none was sent yet
@@ -66,7 +70,9 @@ def in_order(photos: Sequence[StoredPhoto]) -> list[list[str]]:
     return [manifests, rest, originals]
 
 
-async def named_in_log(log: Log, photos: Collection[str], by: float) -> set[str]:
+async def named_in_log(
+    log: Log, photos: Collection[str], by: float, erased: Collection[int] = ()
+) -> set[str]:
     """Those that an event shows whose effect does not stand yet; all of them when that is unclear.
 
     It is when an event is of a newer version than this process, or when time is up.
@@ -74,6 +80,8 @@ async def named_in_log(log: Log, photos: Collection[str], by: float) -> set[str]
     named: set[str] = set()
     for partition in range(log.partitions):
         async for entry in undone_entries(log, ROLES, PostEvent.TOPIC, partition):
+            if erased and is_of(entry, erased):
+                continue
             shown = photos_of(entry)
             if shown is None or time.time() >= by:
                 reason = "unreadable" if shown is None else "too-far-behind"
@@ -81,6 +89,11 @@ async def named_in_log(log: Log, photos: Collection[str], by: float) -> set[str]
                 return set(photos)
             named |= shown & set(photos)
     return named
+
+
+def is_of(entry: Entry, accounts: Collection[int]) -> bool:
+    """Whether one of the accounts did it."""
+    return int(entry[1].get(ACTOR, b"0")) in accounts
 
 
 def photos_of(entry: Entry) -> set[str] | None:

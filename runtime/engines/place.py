@@ -25,8 +25,11 @@ HUNDREDS = {
     "fanout": 6,
     "archive": 7,
     "collect": 8,
+    "verify": 8,
     "objects": 9,
 }
+# Programs of one process that have the second half of another's hundred.
+HALVES = {"verify": 50}
 ENGINE_PORTS = 8
 
 
@@ -61,7 +64,8 @@ class Place(msgspec.Struct, frozen=True):
         return path.read_text(encoding="ascii")
 
     def port(self, program: str, number: int = 0) -> int:
-        return int(self.block) * 1000 + HUNDREDS[program] * 100 + number
+        offset = HUNDREDS[program] * 100 + HALVES.get(program, 0)
+        return int(self.block) * 1000 + offset + number
 
     def clear_sockets(self) -> None:
         """Once nothing of the site runs: leave nothing in the public place."""

@@ -9,7 +9,7 @@ from tests.crashes import points
 from tests.crashes.history import FOLLOWERS, History
 from tests.crashes.keeping import Kept, keep, names_of_tables, put_back
 from tests.crashes.outcome import outcome_of, unsettled
-from workers.subscriptions import EFFECTS, SUBSCRIPTIONS
+from workers.subscriptions import SUBSCRIPTIONS
 
 
 class Beginning(NamedTuple):
@@ -41,7 +41,7 @@ class Beginnings:
 
     async def _tell(self) -> Kept:
         tables = await names_of_tables(self.stage.database)
-        await put_back(self.stage, Kept([], [], dict.fromkeys(tables, b""), {}))
+        await put_back(self.stage, Kept([], [], dict.fromkeys(tables, b""), {}, {}))
         await self.history.begin()
         await self.stage.drain()
         await self.stage.build_windows(self.history.people[each] for each in FOLLOWERS)
@@ -52,10 +52,14 @@ class Beginnings:
 
     async def _make(self, role) -> Beginning:
         await put_back(self.stage, self._told)
-        # Effects first: they depend on nobody, and photos are then looked at where they are made.
-        roles = sorted(SUBSCRIPTIONS, key=lambda each: each not in EFFECTS)
+        # Renditions first: they depend on nobody, and photos are looked at where they are made.
+        roles = sorted(SUBSCRIPTIONS, key=lambda each: each != "renditions")
         await self.stage.drain(roles[: roles.index(role)], to_the_end=False)
-        kept = await keep(self.stage, self.history.staged if role in EFFECTS else {})
+        kept = await keep(
+            self.stage,
+            self.history.staged if role == "renditions" else {},
+            self.history.taken_back if role == "erasures" else (),
+        )
         passed = await self._run(role)
         await self.stage.drain()
         assert not await unsettled(self.stage)
@@ -76,4 +80,4 @@ class Beginnings:
         return dict(passed)
 
     async def outcome(self, kept: Kept) -> dict:
-        return await outcome_of(self.stage, self.history.people, kept.staged)
+        return await outcome_of(self.stage, self.history.people, kept)

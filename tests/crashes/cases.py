@@ -41,6 +41,7 @@ LACKS = {
     ("accounts", "account.registered"): FOLDS,
     ("accounts", "profile.edited"): FOLDS,
     ("accounts", "password.changed"): FOLDS,
+    ("accounts", "account.erased"): FOLDS,
     ("renditions", "post.submitted"): {
         COMMITS: "it never opens Postgres",
         PUSHES: "windows are fan-out's",
@@ -49,14 +50,19 @@ LACKS = {
     ("posts", "post.published"): FOLDS,
     ("posts", "post.rejected"): FOLDS,
     ("posts", "post.deleted"): FOLDS,
+    ("posts", "account.erased"): FOLDS,
     ("graph", "follow.requested"): DECIDES,
     ("graph", "follow.accepted"): FOLDS,
     ("graph", "follow.withdrawn"): FOLDS,
     ("graph", "profile.edited"): DECIDES | {COMMITS: "it only reads rows, then announces"},
+    ("graph", "account.erased"): FOLDS,
     ("fanout", "post.published"): {each: SHOWS[each] for each in (COMMITS, STORES)},
     ("fanout", "follow.accepted"): SHOWS,
     ("fanout", "follow.withdrawn"): SHOWS,
     ("fanout", "work.fanout_chunk"): SHOWS,
+    ("fanout", "account.erased"): SHOWS,
+    ("erasures", "account.erased"): FOLDS
+    | {STORES: "it deletes", COMMITS: "each of its statements stands alone"},
 }
 
 # Everybody else's next life has the same name, and finds at once what it left pending.

@@ -129,6 +129,12 @@ async def unfollowed(client, member):
     return await counted(client, member, member.friend, "followers") == 0
 
 
+async def erased(client, member):
+    shown = await profile(client, member, member.name)
+    gone = await signs_in(client, member.name, PASSWORD) is None
+    return gone and shown["status"] == 401 and await ended(client, member.other_token)
+
+
 COMMANDS = {
     ("POST", "/v1/accounts"): Command(
         "account.registered",
@@ -159,6 +165,9 @@ COMMANDS = {
         with_json(old=PASSWORD, new=NEXT_PASSWORD),
         password_changed,
         (202, 403),
+    ),
+    ("DELETE", "/v1/me"): Command(
+        "account.erased", "/v1/me", with_json(password=PASSWORD), erased, (202, 401)
     ),
     ("POST", "/v1/posts"): Command("post.submitted", "/v1/posts", a_form, posted),
     ("DELETE", "/v1/posts/{id}"): Command(

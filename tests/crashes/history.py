@@ -3,7 +3,7 @@
 Everybody's follower windows stand in other buckets of the cache, so that windows change one by one.
 """
 
-from events.accounts import AccountRegistered, PasswordChanged, ProfileEdited
+from events.accounts import AccountErased, AccountRegistered, PasswordChanged, ProfileEdited
 from events.graph import FollowRequested, Unfollowed
 from events.posts import Place, PostDeleted, PostSubmitted
 from tests.workers.posts import jpeg, stage
@@ -20,10 +20,12 @@ class History:
         self.people = {}
         self.staged = {}
         """The bytes of every photo that waits to be rendered, by the key under which they wait."""
+        self.taken_back = []
+        """The bytes of all that Hal showed, who is erased in the end."""
 
     async def begin(self):
-        """Five people; Eve is private, and Bob waits at her door."""
-        for name in ("ada", "bob", "cyd", "dan", "eve"):
+        """Six people; Eve is private, and Bob waits at her door."""
+        for name in ("ada", "bob", "cyd", "dan", "eve", "hal"):
             await self.register(name)
         await self.does("eve", ProfileEdited(private=True))
         for follower, followee in (
@@ -35,6 +37,8 @@ class History:
             ("bob", "dan"),
             ("cyd", "dan"),
             ("bob", "eve"),
+            ("bob", "hal"),
+            ("hal", "dan"),
         ):
             await self.wish(follower, followee)
 
@@ -43,6 +47,8 @@ class History:
         self.doomed = await self.post("ada", jpeg(size=SMALL))
         await self.post("dan", jpeg(size=SMALL))
         await self.post("eve", jpeg(size=SMALL))
+        self.taken_back = [jpeg(size=SMALL)]
+        await self.post("hal", *self.taken_back, caption="Once")
 
     async def go_on(self):
         """At least one event for every handler of the map, most of them two."""
@@ -68,6 +74,11 @@ class History:
         await self.post("bob", b"no photo either")
         await self.does("ada", PostDeleted(post_id=self.doomed))
         await self.does("cyd", PostDeleted(post_id=regretted))
+        await self.wish("cyd", "hal")
+        await self.does("hal", ProfileEdited(bio="Soon gone."))
+        self.taken_back.append(jpeg(size=SMALL))
+        await self.post("hal", self.taken_back[-1])
+        await self.does("hal", AccountErased())
 
     async def register(self, name):
         event = AccountRegistered(username=name, display_name=name.title(), password_hash="first")

@@ -25,15 +25,21 @@ class Kept(NamedTuple):
     cache: Keys
     tables: dict[tuple[str, str], bytes]
     staged: dict[str, bytes]
+    stored: dict[str, bytes]
 
 
-async def keep(stage, staged) -> Kept:
-    """Everything there is now; of the objects, the photos that wait to be rendered."""
+async def keep(stage, staged, contents=()) -> Kept:
+    """Everything there is now; of the objects, the photos that wait to be rendered.
+
+    And what is stored of these contents, where somebody is about to delete it.
+    """
+    stored = await stored_of(stage.objects, contents)
     return Kept(
         await keys_of(stage.log_client),
         await keys_of(stage.cache_client),
         await tables_of(stage.database),
         dict(staged),
+        {key: await stage.objects.read(key) for key in stored},
     )
 
 
@@ -42,6 +48,8 @@ async def put_back(stage, kept: Kept) -> None:
     await put_keys_back(stage.cache_client, kept.cache)
     await put_tables_back(stage.database, kept.tables)
     await unrender(stage.objects, kept.staged)
+    for key, content in kept.stored.items():
+        await stage.objects.put_if_absent(key, content, "application/octet-stream")
 
 
 async def keys_of(client) -> Keys:

@@ -20,7 +20,7 @@ from workers.subscriptions import SUBSCRIPTIONS, topics_of
 FACTS = ("accounts", "posts", "graph")
 
 
-async def outcome_of(stage, people, staged) -> dict:
+async def outcome_of(stage, people, kept) -> dict:
     names, facts = await facts_of(stage.log_client, stage.settings.partitions)
     tables = await rows_of(stage.database, names)
     gone = {row["id"] for row in tables["posts"] if row["state"] >= PostState.DELETED}
@@ -28,8 +28,9 @@ async def outcome_of(stage, people, staged) -> dict:
         "facts": facts,
         "tables": tables,
         "windows": await windows_of(stage.feeds, people, names, gone),
-        "stored": sorted(await stored_of(stage.objects, staged.values())),
-        "still staged": [key for key in staged if await stage.objects.exists(key)],
+        "stored": sorted(await stored_of(stage.objects, kept.staged.values())),
+        "still staged": [key for key in kept.staged if await stage.objects.exists(key)],
+        "not swept": [key for key in kept.stored if await stage.objects.exists(key)],
     }
 
 

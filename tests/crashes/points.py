@@ -161,7 +161,7 @@ def _around_windows(monkeypatch, reached):
     @wraps(trip)
     async def tripping(self, calls):
         replies = await trip(self, calls)
-        if calls[0][0] in {"push", "merge", "hide", "unhide"}:
+        if calls[0][0] in {"push", "merge", "hide", "unhide", "remove", "drop"}:
             reached(MID_PUSH, _current())
         return replies
 

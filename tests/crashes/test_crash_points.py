@@ -28,7 +28,9 @@ async def test_every_handler_of_the_map_has_its_points():
 @pytest.mark.parametrize("role", SUBSCRIPTIONS)
 async def test_an_undisturbed_run_passes_exactly_the_points_named(beginnings, role):
     """No point is left out of the cases that a handler does pass."""
-    passed = (await beginnings.of(role)).passed
+    passed, outcome = (await beginnings.of(role))[1:]
+
+    assert outcome["not swept"] == []
 
     for each, tag in handlers():
         if each == role:

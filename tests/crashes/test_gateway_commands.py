@@ -118,7 +118,7 @@ async def until(shown, *arguments):
 async def gateway(stage, settings, tmp_path_factory):
     """A gateway that lives, and a client of it, on an empty site."""
     tables = await names_of_tables(stage.database)
-    await put_back(stage, Kept([], [], dict.fromkeys(tables, b""), {}))
+    await put_back(stage, Kept([], [], dict.fromkeys(tables, b""), {}, {}))
     socket = tmp_path_factory.mktemp("gateway") / "socket"
     app = build_app(settings, "all")
     runner = web.AppRunner(app, access_log=None)

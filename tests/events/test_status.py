@@ -3,6 +3,7 @@
 import pytest
 
 from events import status
+from events.accounts import ProfileEdited
 from events.claims import ensure_group
 from events.graph import FollowAccepted, FollowRequested
 from events.log import stream_key
@@ -76,3 +77,15 @@ async def test_a_rejection_is_a_refusal_with_its_code(log, ada, log_client, give
     await log_client.xack(stream, "posts", str(post.position), str(rejected.position))
     found = await status_of(log, post.address)
     assert (found.state, found.code) == ("refused", "undecodable")
+
+
+async def test_nobody_waits_for_what_no_read_shows(log, ada, log_client, give):
+    """With object storage away `erasures` reads nothing; an edited profile is shown anyway."""
+    edited = await log.append(ProfileEdited(bio="Hi"), actor=ada)
+    stream = stream_key("accounts", edited.address.partition)
+    await give(stream, "accounts")
+    await ensure_group(log_client, stream, "erasures")
+    assert (await status_of(log, edited.address)).roles == {"accounts": "waiting"}
+
+    await log_client.xack(stream, "accounts", str(edited.position))
+    assert (await status_of(log, edited.address)).state == "applied"

@@ -65,39 +65,45 @@ async def chaos(seed, seconds, folder, *, say, clients=8, workers=WORKERS):
     """Run it all; the folder keeps the record, and the processes' logs if something is wrong."""
     outcome, dice = Outcome(seed), random.Random(seed)
     async with running_site(workers) as site:
-        record = Record(folder / "record.jsonl")
-        load = Load(site.address, record, random.Random(seed))
-        outcome.probes, watch = Probes(site.address), Watch(site.settings)
-        over = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(watch.run(over), name="watch")
-            tasks.create_task(outcome.probes.run(over), name="probes")
-            members = tasks.create_task(load.run(clients), name="load")
-            await asyncio.sleep(WARM_SECONDS)
-            await hurt(site, outcome, dice, seconds, say)
-            await site.heal()
-            healed = time.time()
-            say("healed; waiting for the backlog")
-            load.stopping.set()
-            await members
-            await drain(outcome, watch, healed)
-            over.set()
-        record.close()
-        await judge(site, outcome, folder)
-        outcome.objections += sorted(watch.said)
-        outcome.objections += [each async for each in watch.audit()]
-        outcome.objections += [
-            f"{name} was told to end, and did not within {PATIENCE_SECONDS} s"
-            for name, part in site.parts.items()
-            if part.stubborn
-        ]
+        await in_use(
+            site, outcome, folder, lambda: hurt(site, outcome, dice, seconds, say), clients=clients
+        )
         outcome.objections += kills_that_were_felt(outcome)
-        outcome.facts |= {"commands": record.lines, "members": load.born}
-        outcome.facts |= {"entries trimmed": watch.trimmed}
-        outcome.facts |= {"of them archived ones": watch.topics_trimmed}
         if outcome.objections:
             shutil.copytree(site.place.var / "logs", folder / "logs", dirs_exist_ok=True)
     return outcome
+
+
+async def in_use(site, outcome, folder, happens, *, clients=8):
+    """Whatever happens, while members use the site; then it is healed, drained, and judged."""
+    record = Record(folder / "record.jsonl")
+    load = Load(site.address, record, random.Random(outcome.seed))
+    outcome.probes, watch = Probes(site.address), Watch(site.settings)
+    over = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(watch.run(over), name="watch")
+        tasks.create_task(outcome.probes.run(over), name="probes")
+        members = tasks.create_task(load.run(clients), name="load")
+        await asyncio.sleep(WARM_SECONDS)
+        await happens()
+        await site.heal()
+        healed = time.time()
+        load.stopping.set()
+        await members
+        await drain(outcome, watch, healed)
+        over.set()
+    record.close()
+    await judge(site, outcome, folder)
+    outcome.objections += sorted(watch.said)
+    outcome.objections += [each async for each in watch.audit()]
+    outcome.objections += [
+        f"{name} was told to end, and did not within {PATIENCE_SECONDS} s"
+        for name, part in site.parts.items()
+        if part.stubborn
+    ]
+    outcome.facts |= {"commands": record.lines, "members": load.born}
+    outcome.facts |= {"entries trimmed": watch.trimmed}
+    outcome.facts |= {"of them archived ones": watch.topics_trimmed}
 
 
 async def hurt(site, outcome, dice, seconds, say):

@@ -152,6 +152,16 @@ class Site:
         said, _ = await process.communicate()
         if process.returncode:
             raise RuntimeError(f"{arguments}: {said.decode()}")
+        return said.decode()
+
+    async def lose_database(self):
+        """Its disk is gone; another server stands in its place, with nothing in it."""
+        part = self.parts["database"]
+        await part.stop()
+        shutil.rmtree(self.place.var / "database")
+        PREPARATIONS["database"](self.place)
+        await part.start()
+        await postgres.make_roles(self.place)
 
     async def says_ok(self, url):
         try:

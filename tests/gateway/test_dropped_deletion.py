@@ -8,7 +8,7 @@ from gateway.keys import LOG
 from gateway.resources import forget_once
 from tests.gateway.publishing import publish, show
 from tests.gateway.serving import serving
-from workers.subscriptions import SUBSCRIPTIONS, topics_of
+from workers.subscriptions import EFFECTS, SUBSCRIPTIONS, topics_of
 
 NOTE = Drop(who="grace", why="its row is broken", dropped_ms=1)
 
@@ -28,7 +28,7 @@ async def test_a_post_stays_hidden_when_its_deletion_is_dropped(
 
     assert await drop(log_client, Undelivered("posts", *address), NOTE) == "dropped"
     monkeypatch.setattr("events.trimming.KEPT_SECONDS", -1)
-    roles = {role: topics_of(role) for role in SUBSCRIPTIONS.keys() - {"renditions"}}
+    roles = {role: topics_of(role) for role in SUBSCRIPTIONS.keys() - EFFECTS}
     await trim_applied(gateway.app[LOG], "notices", roles)
     notices = await log_client.xrange(stream_key("notices", address.partition))
     assert [entry_id.decode() for entry_id, _ in notices] == [str(address.position)]

@@ -13,7 +13,13 @@ from hypothesis import event
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 from redis.exceptions import ResponseError
 
-from events.accounts import AccountRegistered, PasswordChanged, ProfileEdited, SessionsRevoked
+from events.accounts import (
+    AccountErased,
+    AccountRegistered,
+    PasswordChanged,
+    ProfileEdited,
+    SessionsRevoked,
+)
 from events.catalogue import tag_of
 from events.graph import FollowRequested
 from events.idempotency import Idempotency, minted
@@ -36,9 +42,11 @@ EVENTS = (
     SessionsRevoked(token_id=11),
     SessionsRevoked(),
     PasswordChanged(password_hash="hash", kept_token_id=12),
+    AccountErased(),
 )
-"""In clear and sealed, with a revocation and without."""
-REVOKES = {4: "11|-", 5: "*|-", 6: "*|12"}
+"""In clear and sealed, with a revocation and without; last what is done once."""
+ERASED = len(EVENTS) - 1
+REVOKES = {4: "11|-", 5: "*|-", 6: "*|12", ERASED: "*|-"}
 
 
 class Judged(RuleBasedStateMachine):
@@ -110,7 +118,9 @@ class Judged(RuleBasedStateMachine):
             record=idempotency.record_key(partition),
             meaning=idempotency.command,
             hides=event.HIDES,
+            commander=str(position_of(actor)),
             sealed_by=str(position_of(actor)) if sealed else "",
+            destroys=isinstance(event, AccountErased),
             revokes=f"{actor}|{REVOKES[which]}" if which in REVOKES else "",
         )
         return partition, command, self.log.append(event, actor=actor, idempotency=idempotency)
@@ -166,7 +176,7 @@ class Judged(RuleBasedStateMachine):
             if dumped:
                 self.do(self.client.restore(key, 0, dumped))
         touched = {"head": True, "topic": True, "record": True, "notices": command.hides}
-        touched |= {"names": command.username, "keys": command.sealed_by or command.username}
+        touched |= {"names": command.username, "keys": True}
         touched |= {"revoked": command.revokes}
         if code == "ok":
             assert expected == "ok"

@@ -28,7 +28,10 @@ class Command(NamedTuple):
     """Equal for equal commands."""
     hides: bool = False
     username: str = ""
+    commander: str = ""
+    """The position of the account that acts."""
     sealed_by: str = ""
+    destroys: bool = False
     revokes: str = ""
 
 
@@ -61,7 +64,7 @@ class Partition:
             return "replayed" if same else "idempotency-key-reused"
         if command.username in self.names:
             return "username-taken"
-        if command.sealed_by and command.sealed_by not in self.keys:
+        if command.commander and command.commander not in self.keys:
             return "account-erased"
         if self.head.ms - now_ms > HEAD_AHEAD_MS or abs(skew_ms) > CALLER_SKEW_MS:
             return "clock-skew"
@@ -90,6 +93,8 @@ class Partition:
         if command.username:
             self.names[command.username] = at
             self.keys.add(at)
+        if command.destroys:
+            self.keys.discard(command.commander)
         if command.revokes:
             self.revoked.add(f"{command.revokes}|{at}")
 

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 import events.log
-from events.ids import Position, position_of, shard_of
-from tests.properties.appending import EVENTS, NAMES, PARTITIONS, Judged, outcome_of
+from events.ids import Position
+from tests.properties.appending import ERASED, NAMES, PARTITIONS, Judged, outcome_of
 from tests.properties.exploring import examples
 
 KEYS = st.one_of(st.none(), st.sampled_from("kl"))
-WHICH = st.integers(0, len(EVENTS) - 1)
+WHICH = st.integers(0, ERASED - 1)
 WHOM = st.integers(0, 9)
 MEANINGS = st.sampled_from([b"one", b"one", b"two"])
 PLACES = ("head", "topic", "record", "notices", "names", "keys", "revoked")
@@ -48,15 +48,12 @@ class Appends(Judged):
             self.recorded(partition, command, one.position, before)
         self.compare()
 
-    @rule(whom=WHOM, forgotten=st.booleans())
-    def erase(self, whom, forgotten):
+    @rule(whom=WHOM, forgotten=st.booleans(), key=KEYS)
+    def erase(self, whom, forgotten, key):
         """The account's key is destroyed, and perhaps still in this process's memory."""
-        actor = self.actor(whom)
-        partition, at = shard_of(actor) % PARTITIONS, str(position_of(actor))
-        self.do(self.client.hdel(f"keys:{{{partition}}}", at))
-        self.model[partition].keys.discard(at)
+        self.attempt(*self.deed(whom, ERASED, key, b"one"))
         if forgotten:
-            self.log.keyring.forget(actor)
+            self.log.keyring.forget(self.actor(whom))
 
     # What goes wrong.
 

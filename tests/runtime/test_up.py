@@ -93,7 +93,7 @@ def test_a_site_comes_up_and_goes_without_a_trace(command):
     assert "runs already" in command.run("up")
     assert "not ready" not in command.run("status")
     pids = [process.pid for process in command.site.supervisor.processes()]
-    assert len(pids) == 14
+    assert len(pids) == 15
 
     up.send_signal(signal.SIGINT)
     assert up.wait(timeout=60) == 0

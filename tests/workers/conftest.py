@@ -1,15 +1,18 @@
 """A pool of decoders, a darkroom to develop posts in, and what to put into them."""
 
+import asyncpg
 import pytest
 from PIL import Image
 
 from events.accounts import AccountRegistered
+from events.history import History
 from events.log import Log
 from events.posts import PostSubmitted
 from stores.objects import Objects
 from tests.workers.posts import stage
 from workers.imaging.decoders import Decoders
 from workers.imaging.recipe import Refused
+from workers.looking import Ground
 from workers.site import Darkroom
 
 
@@ -81,3 +84,11 @@ def submit(darkroom, ada):
         return await darkroom.log.event_at(appended.address)
 
     return submitted
+
+
+@pytest.fixture
+async def ground(settings, site, archive, cache_client):
+    """What a site is verified with, in a session of its own."""
+    connection = await asyncpg.connect(settings.database_url)
+    yield Ground(site.log, History(site.log, archive), connection, cache_client)
+    await connection.close()

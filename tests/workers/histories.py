@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 from redis.asyncio import Redis
 
-from events.accounts import AccountRegistered, PasswordChanged, ProfileEdited
+from events.accounts import AccountErased, AccountRegistered, PasswordChanged, ProfileEdited
 from events.entries import open_entries
 from events.envelope import Delivery, Event
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
@@ -23,10 +23,16 @@ from events.posts import (
     StagedPhoto,
 )
 from stores.feeds import Feeds
-from workers.accounts import change_passwords, edit_profiles, open_accounts
-from workers.fanout import backfill, hide_author, plan_fanout
-from workers.graph import open_doors, record_verdicts, record_wishes, record_withdrawals
-from workers.posts import delete_posts, publish_posts, reject_posts, submit_posts
+from workers.accounts import change_passwords, edit_profiles, erase_accounts, open_accounts
+from workers.fanout import backfill, forget_author, hide_author, plan_fanout
+from workers.graph import (
+    end_follows,
+    open_doors,
+    record_verdicts,
+    record_wishes,
+    record_withdrawals,
+)
+from workers.posts import delete_posts, erase_posts, publish_posts, reject_posts, submit_posts
 from workers.site import Site
 
 PARTITIONS = 8
@@ -35,6 +41,8 @@ WINDOW_CAP = 2
 TABLES = ("accounts", "posts", "photo_references", "following", "followers")
 HANDLERS = (
     # Nothing comes in a helpful order: a door is opened before the register says so.
+    (AccountErased, end_follows),
+    (AccountErased, erase_posts),
     (ProfileEdited, open_doors),
     (ProfileEdited, edit_profiles),
     (PasswordChanged, change_passwords),
@@ -45,6 +53,7 @@ HANDLERS = (
     (FollowAccepted, record_verdicts),
     (FollowRequested, record_wishes),
     (Unfollowed, record_withdrawals),
+    (AccountErased, erase_accounts),
     (AccountRegistered, open_accounts),
 )
 WITH_FANOUT = (
@@ -52,6 +61,7 @@ WITH_FANOUT = (
     (PostPublished, plan_fanout),
     (FollowAccepted, backfill),
     (Unfollowed, hide_author),
+    (AccountErased, forget_author),
     *HANDLERS,
 )
 
@@ -176,17 +186,26 @@ async def open_windows(site: Site, viewer_ids: Iterable[int]) -> None:
 
 
 async def assert_fed(site: Site, tables: dict[str, list[dict[str, Any]]]) -> None:
-    """Every window shows what its viewer follows, above its floor: all of it and nothing else."""
+    """Every window shows what its viewer follows, above its floor: all of it and nothing else.
+
+    Who is erased has no window, and stands in none.
+    """
+    erased = {row["id"] for row in tables["posts"] if row["state"] == 40}
     shown = {
         row["id"]: (row["published_ms"], row["id"], row["author_id"])
         for row in tables["posts"]
         if row["state"] == 21
     }
     follows = {(r["follower_id"], r["followee_id"]) for r in tables["following"] if r["holds"]}
-    for viewer_id in (row["id"] for row in tables["accounts"]):
+    for account in tables["accounts"]:
+        viewer_id = account["id"]
         window = await site.feeds.skeleton(viewer_id, None, 1_000)
+        if account["erased_version"]:
+            assert window is None
+            continue
         assert window, "a window was lost"
         assert len(window.entries) <= WINDOW_CAP
+        assert not erased & {post_id for _, post_id in window.entries}
         read = [shown[post_id] for _, post_id in window.entries if post_id in shown]
         due = [post for post in shown.values() if (viewer_id, post[2]) in follows]
         assert [post for post in read if post[2] not in window.hidden] == [

@@ -135,8 +135,8 @@ class Site:
 
 
 @asynccontextmanager
-async def opened_site(settings):
-    """Accounts, renditions and posts, with one author who posts."""
+async def opened_site(settings, *more_roles):
+    """Accounts, renditions and posts, and more roles, with one author who posts."""
     async with AsyncExitStack() as stack:
         settings = (await own_bucket(settings)).replace(partitions=2, decoders=1)
         blocking = await stack.enter_async_context(open_blocking_log(settings))
@@ -144,7 +144,7 @@ async def opened_site(settings):
         await empty(storeroom.objects)
         sites = {
             role: await stack.enter_async_context(open_site(settings, role))
-            for role in ("accounts", "renditions", "posts")
+            for role in ("accounts", "renditions", "posts", *more_roles)
         }
         registered = AccountRegistered(username="ada", display_name="Ada", password_hash="-")
         author = (await storeroom.log.register(registered)).id

@@ -1,0 +1,175 @@
+"""One look at what differs between the live tables and windows and what they are held against."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from redis.asyncio import Redis
+
+from events.history import History
+from events.ids import shard_of
+from events.log import Log
+from events.model import Model
+from events.model_decided import FEEDS, decided_by
+from events.model_feeds import Due, Wrong
+from events.model_reading import Reading
+from events.model_rows import edge_in, rows_of
+from stores.differences import Difference, differences, lay_out
+from stores.digests import LAID_OUT, NOTHING, TABLES, digests_of, total
+from stores.windows import Window, current_names, windows, windows_of
+
+MOST_DIFFERENCES = 5_000
+"""Of one table: with so many, what they are matters more than how many more there are."""
+
+PROJECTIONS = (*TABLES, FEEDS)
+
+Seen = dict[tuple[str, tuple[str, ...]], Difference]
+"""By table and key."""
+
+
+class Ground(NamedTuple):
+    """What verifying works with."""
+
+    log: Log
+    history: History
+    connection: Any
+    """A session of the database that is nobody else's: a model's rows are laid out in it."""
+    cache: Redis
+
+
+class Other(Protocol):
+    """What a live site is held against."""
+
+    schema: str
+
+    def go_on(self) -> AsyncIterator[int]:
+        """Come as far as the log is now; tells how many events that were."""
+        ...
+
+    async def lay_out(self, table: str, owners: Collection[int] | None) -> None: ...
+
+    def decided_by(self, difference: Difference, /) -> list[str]: ...
+
+
+class Shadow:
+    """Another schema of the same database, which somebody else keeps up with the log."""
+
+    def __init__(self, schema: str) -> None:
+        self.schema = schema
+
+    async def go_on(self) -> AsyncIterator[int]:
+        for each in tuple[int, ...]():
+            yield each
+
+    async def lay_out(self, table: str, owners: Collection[int] | None) -> None: ...
+
+    def decided_by(self, _difference: Difference) -> list[str]:
+        return []
+
+
+class Modelled:
+    """The model of all history, laid out in our own session."""
+
+    def __init__(self, ground: Ground, shards: Collection[int]) -> None:
+        self.schema = LAID_OUT
+        self.shards = frozenset(shards)
+        self.model = Model(lambda owner: not self.shards or shard_of(owner) in self.shards)
+        self.reading = Reading(ground.log, ground.history, self.model)
+        self._connection = ground.connection
+        self._partitions = ground.log.partitions
+
+    def go_on(self) -> AsyncIterator[int]:
+        return self.reading.go_on()
+
+    async def lay_out(self, table: str, owners: Collection[int] | None) -> None:
+        rows = rows_of(self.model, table, owners=owners, shards=self.shards)
+        await lay_out(self._connection, table, rows)
+
+    def decided_by(self, difference: Difference) -> list[str]:
+        table, key = difference.table, difference.key
+        found = decided_by(self.model, self._partitions, table, key, difference.columns)
+        return [str(each) for each in found]
+
+
+async def look_everywhere(
+    ground: Ground, live: str, other: Other, table: str, shards: Collection[int]
+) -> tuple[int, Seen]:
+    """How many rows a table has, and which differ: bucket by bucket, those whose digests differ."""
+    await other.lay_out(table, None)
+    one = await digests_of(ground.connection, live, table, shards)
+    two = await digests_of(ground.connection, other.schema, table, shards)
+    buckets = {
+        each for each in one.keys() | two.keys() if one.get(each, NOTHING) != two.get(each, NOTHING)
+    }
+    found = []
+    if buckets:
+        found = await differences(
+            ground.connection,
+            table,
+            live,
+            other.schema,
+            buckets=buckets,
+            shards=shards,
+            limit=MOST_DIFFERENCES,
+        )
+    return total(one.values()).rows, by_key(found)
+
+
+async def look_again(
+    ground: Ground, live: str, other: Other, table: str, owners: Collection[int]
+) -> Seen:
+    """Which rows of these owners differ now."""
+    await other.lay_out(table, owners)
+    return by_key(
+        await differences(
+            ground.connection,
+            table,
+            live,
+            other.schema,
+            owners=owners,
+            limit=MOST_DIFFERENCES,
+        )
+    )
+
+
+async def look_at_windows(
+    ground: Ground, model: Model, viewer_ids: Collection[int] | None = None
+) -> tuple[int, Seen]:
+    """How many entries windows hold, and which they lack or have too many; of all, or of some."""
+    names = await current_names(ground.cache, ground.log.client)
+    due = await asyncio.to_thread(Due, model)  # seconds, of a large site
+    entries, found = 0, []
+    if viewer_ids is None:
+        pages = windows(ground.cache, names)
+    else:
+        pages = _once(await windows_of(ground.cache, names, sorted(viewer_ids)))
+    async for page in pages:
+        for window in page:
+            entries += len(window.entries)
+            found += [_difference(model, window, each) for each in due.wrong_with(*window)]
+    return entries, by_key(found[:MOST_DIFFERENCES])
+
+
+async def _once(page: list[Window]) -> AsyncIterator[list[Window]]:
+    yield page
+
+
+def _difference(model: Model, window: Window, wrong: Wrong) -> Difference:
+    follow = edge_in(model, (wrong.viewer_id, wrong.author_id))
+    shown: dict[str, str | None] = {
+        "published_ms": str(wrong.published_ms),
+        "floor": str(window.floor),
+        "follow_version": str(max(each.event for each in follow.values())),
+    }
+    key = tuple(map(str, (wrong.viewer_id, wrong.post_id, wrong.author_id)))
+    if wrong.lacks:
+        return Difference(FEEDS, key, None, shown)
+    return Difference(FEEDS, key, shown, None)
+
+
+def by_key(found: Iterable[Difference]) -> Seen:
+    return {(each.table, each.key): each for each in found}
+
+
+def owners_of(seen: Mapping[Any, Difference], table: str) -> set[int]:
+    return {each.owner for each in seen.values() if each.table == table}
