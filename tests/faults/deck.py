@@ -23,6 +23,7 @@ ENGINES_OF = {
     "fanout": ("log", "cache", "database"),
     "archive": ("log", "objects"),
     "collect": ("log", "database", "objects"),
+    "verify": ("log", "cache", "database", "objects"),
 }
 
 

@@ -29,9 +29,10 @@ WORKERS = {
     "fanout": 2,
     "archive": 1,
     "collect": 1,
+    "verify": 1,
 }
-GROUPLESS = ("archive-", "collect-")
-EDGE_PORT = 8_50  # of the collector's hundred, which needs one of it
+GROUPLESS = ("archive-", "collect-", "verify-")
+EDGE_PORT = 8_99  # of the hundred that collector and verifier share, who need one each
 
 # All come from one address, as fast as they can. Leases of 5 s: takeovers happen within minutes.
 SETTINGS = {
@@ -203,7 +204,9 @@ async def running_site(workers=WORKERS):
         for role, number in chain.from_iterable(
             ((role, n) for n in range(count)) for role, count in workers.items()
         ):
-            own = {"archive": [], "collect": ["--daily"]}.get(role, ["--number", str(number)])
+            own = {"archive": [], "verify": [], "collect": ["--daily"]}.get(
+                role, ["--number", str(number)]
+            )
             arguments = ["workers", role, *own]
             await site.add_program(f"{role}-{number}", "worker", arguments)
         await site.add_edge()
