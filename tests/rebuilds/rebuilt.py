@@ -46,8 +46,10 @@ class Members:
             self.actions += 1
 
     async def act_until(self, enough):
+        """No faster than workers on a busy machine: it would take minutes to settle."""
         while not enough.is_set():
             await self.act(1)
+            await asyncio.sleep(0.01)
 
     async def sign_up(self):
         name = f"member{len(self.ids) + len(self.gone)}"
@@ -113,11 +115,11 @@ async def projecting(settings):
 
 @asynccontextmanager
 async def at_work(workers):
-    """The same, reading and waiting by themselves as a worker process does."""
+    """The same, reading and waiting by themselves; what they leave undone, `drain` takes up."""
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         for role, site in workers.sites.items():
-            for reader in readers_of(role, workers.settings, site, workers.blocking, number=1):
+            for reader in readers_of(role, workers.settings, site, workers.blocking):
                 tasks.create_task(reader.run(stopping))
         try:
             yield
