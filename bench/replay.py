@@ -42,6 +42,8 @@ class Folded(NamedTuple):
 
     events: int
     seconds: float
+    cpu_seconds: float
+    """Of this process alone."""
 
 
 async def measure(*, quick: bool) -> list[Row]:
@@ -64,13 +66,14 @@ async def fold(replay: Replay, role: str, memory: "Memory") -> Folded:
     """This role alone, to its end."""
     heads = await heads_of(replay.log, replay.streams)
     mine = {each: heads[each] if each.role == role else START for each in replay.streams}
-    before, started = replay.tally.read, time.perf_counter()
+    before, started, cpu = replay.tally.read, time.perf_counter(), time.process_time()
     async for tally in replay.run(mine):
         memory.look(tally.read)
     if replay.tally.faulty or replay.without_effect:
         message = f"not everything was folded: {replay.tally}"
         raise AssertionError(message)
-    return Folded(replay.tally.read - before, time.perf_counter() - started)
+    events = replay.tally.read - before
+    return Folded(events, time.perf_counter() - started, time.process_time() - cpu)
 
 
 async def copy_rows(connection: asyncpg.Connection, tables: Iterable[str]) -> tuple[int, float]:
@@ -118,12 +121,12 @@ def rows_of(
 ) -> list[Row]:
     rows = []
     for role, name in NAMES.items():
-        events, seconds = folded[role]
+        events, seconds, cpu_seconds = folded[role]
         rows_copied, copy_seconds = copied[role]
         rows.append(
             Row(
                 f"replay: {name} into an empty shadow",
-                f"{events / seconds:,.0f} events/s",
+                f"{events / seconds:,.0f} events/s, {cpu_seconds / events * 1e6:.0f} µs CPU each",
                 f"COPY of the {rows_copied:,} rows: {rows_copied / copy_seconds:,.0f} rows/s",
                 ratio(events / seconds, rows_copied / copy_seconds),
                 AIMS[role],

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 
-from events.accounts import AccountRegistered, PasswordChanged, ProfileEdited
+from events.accounts import AccountErased, AccountRegistered, PasswordChanged, ProfileEdited
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
 from events.posts import PostDeleted, PostPublished, PostRejected, PostSubmitted
 from runtime.connections import open_blocking_log
@@ -24,7 +24,7 @@ class Members:
 
     def __init__(self, log, seed=0):
         self.log, self.chance = log, random.Random(seed)
-        self.ids, self.posts, self.wishes = [], [], []
+        self.ids, self.gone, self.posts = [], [], []
         self.actions = 0
 
     async def act(self, times):
@@ -38,18 +38,21 @@ class Members:
                     self.follow,
                     self.leave,
                     self.lock,
+                    self.vanish,
                 ),
-                (2, 2, 4, 2, 8, 2, 1),
+                (20, 20, 40, 20, 80, 20, 10, 3),
             )[0]
             await (doing() if len(self.ids) > 2 else self.sign_up())
             self.actions += 1
 
     async def act_until(self, enough):
+        """No faster than workers on a busy machine: it would take minutes to settle."""
         while not enough.is_set():
             await self.act(1)
+            await asyncio.sleep(0.01)
 
     async def sign_up(self):
-        name = f"member{len(self.ids)}"
+        name = f"member{len(self.ids) + len(self.gone)}"
         event = AccountRegistered(username=name, display_name=name.title(), password_hash="-")
         self.ids.append((await self.log.register(event)).id)
 
@@ -61,6 +64,11 @@ class Members:
     async def lock(self):
         event = PasswordChanged(password_hash=f"={self.chance.random()}")
         await self.log.append(event, actor=self.anybody())
+
+    async def vanish(self):
+        if len(self.ids) > 6:
+            self.gone.append(self.ids.pop(self.chance.randrange(len(self.ids))))
+            await self.log.append(AccountErased(), actor=self.gone[-1])
 
     async def submit(self):
         """Published by whoever decodes photos; or not yet."""
@@ -74,8 +82,9 @@ class Members:
             await self.log.append(event, actor=author)
 
     async def end(self):
-        if self.posts:
-            author, post_id = self.chance.choice(self.posts)
+        posts = [each for each in self.posts if each[0] in self.ids]
+        if posts:
+            author, post_id = self.chance.choice(posts)
             rejected = PostRejected(post_id=post_id, code="bad", detail="It is no photo.")
             event = self.chance.choice([PostDeleted(post_id=post_id), rejected])
             await self.log.append(event, actor=author)
@@ -106,11 +115,11 @@ async def projecting(settings):
 
 @asynccontextmanager
 async def at_work(workers):
-    """The same, reading and waiting by themselves as a worker process does."""
+    """The same, reading and waiting by themselves; what they leave undone, `drain` takes up."""
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         for role, site in workers.sites.items():
-            for reader in readers_of(role, workers.settings, site, workers.blocking, number=1):
+            for reader in readers_of(role, workers.settings, site, workers.blocking):
                 tasks.create_task(reader.run(stopping))
         try:
             yield

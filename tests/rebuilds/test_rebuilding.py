@@ -21,6 +21,7 @@ async def test_rebuilt_tables_hold_what_they_held(settings, log_client, members)
         assert await rows_of(settings) == before
         assert before["posts"]
         assert before["followers"]
+        assert members.gone
         await workers.drain(50)
         assert await rows_of(settings) == before
         await members.act(50)
@@ -96,4 +97,4 @@ async def test_commands_flow_during_a_rebuild(settings, log_client, members):
         await rebuild(settings, log_client, swap=False)
 
         assert await rows_of(settings, "heliograph_next") == live
-        assert len(live["accounts"]) == len(members.ids)
+        assert len(live["accounts"]) == len(members.ids) + len(members.gone)
