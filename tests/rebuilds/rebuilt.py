@@ -68,6 +68,7 @@ class Members:
     async def vanish(self):
         if len(self.ids) > 6:
             self.gone.append(self.ids.pop(self.chance.randrange(len(self.ids))))
+            self.posts = [each for each in self.posts if each[0] != self.gone[-1]]
             await self.log.append(AccountErased(), actor=self.gone[-1])
 
     async def submit(self):
@@ -82,9 +83,8 @@ class Members:
             await self.log.append(event, actor=author)
 
     async def end(self):
-        posts = [each for each in self.posts if each[0] in self.ids]
-        if posts:
-            author, post_id = self.chance.choice(posts)
+        if self.posts:
+            author, post_id = self.chance.choice(self.posts)
             rejected = PostRejected(post_id=post_id, code="bad", detail="It is no photo.")
             event = self.chance.choice([PostDeleted(post_id=post_id), rejected])
             await self.log.append(event, actor=author)
