@@ -35,8 +35,25 @@ def settings_of(environ: Mapping[str, str], place: Place) -> tuple[Settings, dic
     return settings, told | machine(environ, place)
 
 
+def from_outside(environ: Mapping[str, str], place: Place) -> dict[str, str]:
+    """The environment without the engines of this very site, which `runtime env` names as well."""
+    own = {variable(name): url for urls in urls_of(place).values() for name, url in urls.items()}
+    return {name: value for name, value in environ.items() if own.get(name) != value}
+
+
 def own_urls(environ: Mapping[str, str], place: Place) -> dict[str, str]:
-    urls = {
+    urls, embedded = urls_of(place), embedded_engines(environ)
+    if "database" in embedded and environ.get(variable("database_reader_url")):
+        raise SettingsError(
+            f"{variable('database_reader_url')} names a database, {variable('database_url')} "
+            "does not: name both, or neither"
+        )
+    return {variable(name): url for engine in embedded for name, url in urls[engine].items()}
+
+
+def urls_of(place: Place) -> dict[str, dict[str, str]]:
+    """Of each engine that a site may run itself, the settings that name it."""
+    return {
         "log": {"log_url": valkey.url(place, "log")},
         "cache": {"cache_url": valkey.url(place, "cache")},
         "objects": {"objects_url": seaweed.url(place)},
@@ -45,13 +62,6 @@ def own_urls(environ: Mapping[str, str], place: Place) -> dict[str, str]:
             "database_reader_url": postgres.url(place, "heliograph_reader"),
         },
     }
-    embedded = embedded_engines(environ)
-    if "database" in embedded and environ.get(variable("database_reader_url")):
-        raise SettingsError(
-            f"{variable('database_reader_url')} names a database, {variable('database_url')} "
-            "does not: name both, or neither"
-        )
-    return {variable(name): url for engine in embedded for name, url in urls[engine].items()}
 
 
 def machine(environ: Mapping[str, str], place: Place) -> dict[str, str]:

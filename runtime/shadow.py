@@ -6,6 +6,7 @@ site's schema is, but for its name.
 
 import re
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -15,6 +16,9 @@ from runtime.schema import LIVE, SCHEMA, code_version, let_reader_read, text_of
 APART = re.compile(r"^-- apart:.*$", re.MULTILINE)
 INDEX = re.compile(r"^CREATE INDEX (.+?);\n", re.MULTILINE | re.DOTALL)
 OLD = "heliograph_old_"
+OLD_SECONDS = 7 * 86_400
+"""Swapped away, it is the only copy if the log should prove to lack something; but it holds what
+people have erased since, and that is to be gone within a month."""
 
 
 def schema_named(name: str) -> str:
@@ -63,7 +67,7 @@ async def shadow_version(connection: asyncpg.Connection, schema: str) -> int | N
     return int(await connection.fetchval(f"SELECT version FROM {schema}.schema_version"))  # noqa: S608 - a name that was checked
 
 
-async def drop_shadow(connection: asyncpg.Connection, schema: str) -> bool:
+async def drop_shadow(connection: Any, schema: str) -> bool:
     """Remove a shadow, or a schema that was swapped away, never the site's own; was there one."""
     if schema == LIVE:
         raise Conflict("schema-is-live", f"{schema} is what the site works with.")
@@ -71,6 +75,20 @@ async def drop_shadow(connection: asyncpg.Connection, schema: str) -> bool:
         return False
     await connection.execute(f"DROP SCHEMA {schema} CASCADE")
     return True
+
+
+async def drop_expired(db: Any) -> list[str]:
+    """Remove what was swapped away a week ago, if nobody has done so; which schemas that were."""
+    rows = await db.fetch(
+        "SELECT nspname FROM pg_namespace WHERE nspname ~ $1 "
+        "AND substr(nspname, $2)::bigint < (extract(epoch FROM now()) - $3) * 1000",
+        f"^{OLD}[0-9]+$",
+        len(OLD) + 1,
+        OLD_SECONDS,
+    )
+    for row in rows:
+        await drop_shadow(db, row["nspname"])
+    return [row["nspname"] for row in rows]
 
 
 async def tables_of(connection: asyncpg.Connection, schema: str) -> list[str]:

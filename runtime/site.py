@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.embedded import ENGINES, embedded_engines, settings_of
+from runtime.embedded import ENGINES, embedded_engines, from_outside, settings_of
 from runtime.engines import seaweed
 from runtime.engines.place import HUNDREDS, Place, open_place
 from runtime.leftovers import end_leftovers
@@ -44,6 +44,7 @@ class Site(msgspec.Struct, frozen=True):
 def find_site(environ: Mapping[str, str]) -> Site:
     """The site that the environment names."""
     place = open_place(Path(environ.get("HELIOGRAPH_VAR") or "var"))
+    environ = from_outside(environ, place)
     settings, told = settings_of(environ, place)
     return Site(place, settings, told, embedded_engines(environ), Supervisor(place.sockets))
 

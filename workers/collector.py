@@ -10,6 +10,7 @@ from runtime.health import stop_watching
 from runtime.loglines import log as log_line
 from runtime.outages import is_outage
 from runtime.settings import Settings
+from runtime.shadow import drop_expired
 from stores import passes
 from stores.ledger import Standing
 from stores.objects import Objects
@@ -60,6 +61,8 @@ async def _collect_daily(site: Storeroom, may_collect: Callable[[], bool]) -> No
         wait_seconds = UNREADY_SECONDS
         try:
             if may_collect():
+                for schema in await drop_expired(site.database):
+                    log_line().info("schema.dropped", schema=schema)
                 if await passes.is_due(site.database):
                     await collect(site)
                 wait_seconds = LOOK_SECONDS

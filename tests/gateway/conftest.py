@@ -8,7 +8,7 @@ import pytest
 from runtime.connections import open_blocking_log
 from tests.gateway.serving import serving
 from workers.process import open_site, readers_of
-from workers.subscriptions import EFFECTS, SUBSCRIPTIONS
+from workers.subscriptions import SUBSCRIPTIONS
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ async def settle(settings, clean_site):
         blocking = await stack.enter_async_context(open_blocking_log(settings))
         clock = itertools.count(0, 100)
         readers = []
-        for role in SUBSCRIPTIONS.keys() - EFFECTS:
+        for role in SUBSCRIPTIONS.keys() - {"renditions"}:
             site = await stack.enter_async_context(open_site(settings, role))
             readers += readers_of(role, settings, site, blocking, clock=lambda: next(clock))
 

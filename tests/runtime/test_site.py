@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from runtime.embedded import embedded_engines, settings_of
+from runtime.embedded import ENGINES, embedded_engines, settings_of
 from runtime.engines import seaweed
 from runtime.engines.place import PlaceError, open_place, pick_block, private_folder
 from runtime.leftovers import end_leftovers
 from runtime.settings import SettingsError
+from runtime.site import find_site
 
 
 @pytest.fixture
@@ -109,3 +110,18 @@ def test_what_a_killed_supervisord_left_is_ended_and_nothing_else(place):
         for process in (ours, other):
             process.kill()
             process.wait()
+
+
+def test_a_shell_that_was_told_of_the_site_still_runs_its_engines(tmp_path):
+    """`eval "$(python -m runtime env)"` names them too; they are no less the site's own."""
+    environ = {"HELIOGRAPH_VAR": str(tmp_path / "var")}
+    site = find_site(environ)
+
+    again = find_site(environ | site.environ)
+
+    assert again.embedded == site.embedded == list(ENGINES)
+    assert find_site(site.environ | {"HELIOGRAPH_CACHE_URL": "redis://there"}).embedded == [
+        "objects",
+        "database",
+        "log",
+    ]

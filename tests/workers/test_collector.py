@@ -5,10 +5,12 @@ import json
 import os
 import signal
 import sys
+import time
 
 import pytest
 
 from runtime.settings import Settings, variable
+from runtime.shadow import drop_expired
 from tests.workers.posts import jpeg
 from tests.workers.storing import let_nothing_be_young, opened_site, own_bucket, pass_days
 from workers.__main__ import collect_once, parser
@@ -93,3 +95,25 @@ async def test_a_site_is_collected_every_day_without_anybody_thinking_of_it(site
 
     assert json.loads(line)["young_photos"] == 1
     assert await site.database.fetchval("SELECT count(*) FROM storage.passes") == 2
+
+
+async def test_tables_that_were_swapped_away_go_after_a_week(database):
+    """They hold what people have erased since; and no other schema goes with them."""
+    week_ms, now_ms = 7 * 86_400_000, int(time.time() * 1000)
+    old, young, other = (
+        f"heliograph_old_{now_ms - week_ms - 60_000}",
+        f"heliograph_old_{now_ms - week_ms + 60_000}",
+        "heliograph_older",
+    )
+    try:
+        for each in (old, young, other):
+            await database.execute(f"CREATE SCHEMA {each} CREATE TABLE words (word text)")
+
+        assert await drop_expired(database) == [old]
+        assert await drop_expired(database) == []
+        for each, stays in ((old, False), (young, True), (other, True)):
+            name = f"{each}.words"
+            assert await database.fetchval("SELECT to_regclass($1) IS NOT NULL", name) is stays
+    finally:
+        for each in (old, young, other):
+            await database.execute(f"DROP SCHEMA IF EXISTS {each} CASCADE")
