@@ -13,7 +13,7 @@ from events.log import Log
 from events.printing import Printer
 from events.telling import Desk
 from runtime.connections import open_log
-from runtime.errors import HeliographError
+from runtime.errors import HeliographError, Invalid
 from runtime.outages import is_outage
 from runtime.settings import Settings, SettingsError, load
 from runtime.site_record import OtherSite, hold_to_site
@@ -113,7 +113,9 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES.format(name=name) + SETTINGS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.set_defaults(run=None, teaching=made, interrupted="Interrupted.", check=None)
+    made.set_defaults(
+        run=None, teaching=made, interrupted="Interrupted.", check=None, begins_log=False
+    )
     groups = made.add_subparsers(metavar="COMMAND", title="commands")
     for each in GROUPS:
         each.declare(groups, epilog=SETTINGS)
@@ -146,7 +148,8 @@ async def carry_out(settings: Settings, arguments: argparse.Namespace) -> int:
     with Printer(as_json=getattr(arguments, "json", False)) as printer:
         try:
             async with open_log(settings) as client:
-                await hold_to_site(client, settings)
+                if not arguments.begins_log:
+                    await hold_to_site(client, settings)
                 secret = settings.secret.reveal().encode()
                 log = Log(client, partitions=settings.partitions, secret=secret)
                 async with aclosing(arguments.run(Desk(settings, log), arguments)) as told:
@@ -154,7 +157,7 @@ async def carry_out(settings: Settings, arguments: argparse.Namespace) -> int:
                         printer.say(each)
         except HeliographError as error:
             complain(error.detail or error.code)
-            return 1
+            return 2 if isinstance(error, Invalid) else 1
         except Exception as error:
             if isinstance(error, BrokenPipeError) or not is_outage(error):
                 raise

@@ -16,8 +16,9 @@ from runtime.errors import Conflict
 from runtime.functions import Client
 
 RECORDS = b"idem:"
-PASSING = (b"holds:", b"archiving:", b"rebuild:")
-"""What processes say of themselves for a while: of no use to others, later."""
+PASSING = (b"holds:", b"archiving:", b"rebuild:", b"site")
+"""What processes say of themselves for a while, of no use to others, later; and the site's record,
+which whoever restores it writes and marks."""
 PAGE = 1_000
 LENGTH_BYTES = 4
 
@@ -40,17 +41,14 @@ async def copy_keys(client: Client, partitions: int, path: Path) -> AsyncIterato
 
 
 async def put_keys_back(client: Client, path: Path) -> AsyncIterator[int]:
-    """Restore each key that has not expired; `Conflict` when one of a partition is there already.
-
-    The site's own record may be: whoever prepared it wrote the same.
-    """
+    """Restore each key that has not expired; `Conflict` when one of them is there already."""
     count = 0
     for page in _pages(_read(path)):
         now_ms = time.time_ns() // 1_000_000
         async with client.pipeline(transaction=False) as pipeline:
             for key, expires_ms, value in page:
                 if not expires_ms:
-                    pipeline.restore(key, 0, value, replace=not _tag(key))
+                    pipeline.restore(key, 0, value)
                 elif expires_ms > now_ms:
                     pipeline.restore(key, expires_ms, value, absttl=True)
             replies = await pipeline.execute(raise_on_error=False)

@@ -15,7 +15,7 @@ from events.catalogue import BY_TAG, tag_of
 from events.delivering import Handler, Later, Outcome, Poison, attempt
 from events.entries import TYPE, Entry, Unreadable, open_entries
 from events.envelope import Delivery
-from events.ids import START, Position
+from events.ids import END, START, Position, position_before
 from events.log import Log
 from events.pacing import Pace
 from events.tally import Fault, Tally
@@ -75,6 +75,8 @@ class Replay:
         self.waiting: dict[str, list[Delivery[Any]]] = {role: [] for role in roles}
         self.tally = Tally()
         self._begun: dict[Stream, Position] = {}
+        self._first_passed: dict[Stream, Position] = {}
+        """Of each stream the first entry that could not be folded."""
         self._pace = Pace(rate)
         self._batch = min(batch, max(1, int(rate))) if rate else batch
         self._at_once = at_once
@@ -187,8 +189,10 @@ class Replay:
             match outcome:
                 case Later(delivery) if len(waiting) < MOST_WAITING:
                     waiting.append(delivery)
-                case Later():
+                case Later(delivery):
                     self.tally.given_up += 1
+                    stream = Stream(role, delivery.topic, delivery.partition)
+                    self._passed_over(stream, delivery.position)
                 case Poison(delivery, reason, _):
                     stream = Stream(role, delivery.topic, delivery.partition)
                     self._fault(Fault(stream, delivery.position, tag, reason))
@@ -197,6 +201,7 @@ class Replay:
 
     def _fault(self, fault: Fault) -> None:
         self.tally.add(fault)
+        self._passed_over(fault.stream, fault.position)
         if self.strict:
             raise Stopped("replay-stopped", f"{fault.address} ({fault.tag}): {fault.reason}")
 
@@ -209,8 +214,16 @@ class Replay:
         ]
         return min([self.at[stream], *waiting])
 
+    def _passed_over(self, stream: Stream, position: Position) -> None:
+        self._first_passed[stream] = min(self._first_passed.get(stream, END), position)
+
     async def _keep(self, stream: Stream) -> None:
-        await self.checkpoints.keep(stream, self.reached(stream))
+        """Not past what was passed over: whoever goes on is to meet it, and tell it, again."""
+        passed = self._first_passed.get(stream)
+        reached = self.reached(stream)
+        await self.checkpoints.keep(
+            stream, min(reached, position_before(passed)) if passed else reached
+        )
 
 
 async def runs(pages: AsyncIterator[list[Entry]], size: int) -> AsyncIterator[list[Entry]]:

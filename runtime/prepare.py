@@ -9,7 +9,7 @@ from runtime.bucket import make_bucket
 from runtime.connections import CONNECT_SECONDS, open_log
 from runtime.schema import bring_up, database_version
 from runtime.settings import Settings
-from runtime.site_record import begin_site, hold_to_site
+from runtime.site_record import begin_site, hold_to_site, is_returning
 
 LOG_LOST = (
     "The log is empty, and the database is not: begun anew, it would give names and positions a "
@@ -65,6 +65,8 @@ async def losses(settings: Settings) -> Lost:
     async with open_log(settings, connections=1) as log:
         heads = [f"head:{{{partition}}}" for partition in range(settings.partitions)]
         has_events = any([await log.exists(head) for head in heads])
+        if await is_returning(log):
+            return Lost.NOTHING  # yet: `begin_log` says what is to be done first
     if has_people and not has_events:
         return Lost.LOG
     return Lost.TABLES if has_events and not has_tables else Lost.NOTHING

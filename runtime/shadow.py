@@ -5,6 +5,7 @@ site's schema is, but for its name.
 """
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,13 @@ from runtime.schema import LIVE, SCHEMA, code_version, let_reader_read, text_of
 APART = re.compile(r"^-- apart:.*$", re.MULTILINE)
 INDEX = re.compile(r"^CREATE INDEX (.+?);\n", re.MULTILINE | re.DOTALL)
 OLD = "heliograph_old_"
-OLD_SECONDS = 7 * 86_400
-"""Swapped away, it is the only copy if the log should prove to lack something; but it holds what
-people have erased since, and that is to be gone within a month."""
+REBUILDING = 0x4865_6C72
+"""Advisory locks of whoever is at work on a schema, by its name."""
+KEPT_SECONDS = 7 * 86_400
+"""What was swapped away is the only copy if the log should prove to lack something, and a shadow
+may be looked at for days; but both hold what people have erased since, and that is to be gone
+within a month."""
+MADE = "made at "
 
 
 def schema_named(name: str) -> str:
@@ -47,6 +52,8 @@ async def make_shadow(connection: asyncpg.Connection, schema: str, source: Path 
             await connection.execute(APART.split(text_of(source))[1])
         await connection.execute(INDEX.sub("", swapped_part(schema, source)))
         await let_reader_read(connection, schema)
+        made = f"{MADE}{time.time_ns() // 1_000_000}"
+        await connection.execute(f"COMMENT ON SCHEMA {schema} IS '{made}'")
     return True
 
 
@@ -77,18 +84,37 @@ async def drop_shadow(connection: Any, schema: str) -> bool:
     return True
 
 
-async def drop_expired(db: Any) -> list[str]:
-    """Remove what was swapped away a week ago, if nobody has done so; which schemas that were."""
-    rows = await db.fetch(
-        "SELECT nspname FROM pg_namespace WHERE nspname ~ $1 "
-        "AND substr(nspname, $2)::bigint < (extract(epoch FROM now()) - $3) * 1000",
-        f"^{OLD}[0-9]+$",
-        len(OLD) + 1,
-        OLD_SECONDS,
+async def drop_expired(pool: "asyncpg.Pool[Any]") -> list[str]:
+    """Remove shadows, and what was swapped away, a week after: which schemas that were.
+
+    Not what a run is at work on, however long it takes.
+    """
+    dropped = []
+    for schema, made_ms in await _made(pool):
+        if made_ms < (time.time() - KEPT_SECONDS) * 1000:
+            async with pool.acquire() as connection, connection.transaction():
+                if await connection.fetchval(
+                    "SELECT pg_try_advisory_xact_lock($1, hashtext($2))", REBUILDING, schema
+                ):
+                    await drop_shadow(connection, schema)
+                    dropped.append(schema)
+    return dropped
+
+
+async def _made(pool: "asyncpg.Pool[Any]") -> list[tuple[str, int]]:
+    """Every schema beside the site's own, and when it was made or swapped away, in Unix ms."""
+    rows = await pool.fetch(
+        """
+        SELECT nspname, coalesce(substring(nspname FROM $1),
+                                 substring(obj_description(oid, 'pg_namespace') FROM $2)) AS ms
+        FROM pg_namespace
+        WHERE starts_with(nspname, $3)
+        """,
+        f"^{OLD}([0-9]+)$",
+        f"^{MADE}([0-9]+)$",
+        f"{LIVE}_",
     )
-    for row in rows:
-        await drop_shadow(db, row["nspname"])
-    return [row["nspname"] for row in rows]
+    return [(row["nspname"], int(row["ms"])) for row in rows if row["ms"]]
 
 
 async def tables_of(connection: asyncpg.Connection, schema: str) -> list[str]:

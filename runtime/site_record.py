@@ -6,6 +6,8 @@ from runtime.secrets import derive
 from runtime.settings import Settings
 
 SITE_KEY = "site"
+RETURNING = "returning"
+"""The field that stands while the log is being restored or brought back: half of it is no log."""
 
 
 class OtherSite(Exception):
@@ -20,7 +22,12 @@ async def begin_site(log: Any, settings: Settings) -> None:
 
 async def hold_to_site(log: Any, settings: Settings) -> None:
     """`OtherSite`, with the fix in words, unless the settings are those the site was begun with."""
-    partitions, secret = await log.hmget(SITE_KEY, "partitions", "secret")
+    partitions, secret, returning = await log.hmget(SITE_KEY, "partitions", "secret", RETURNING)
+    if returning is not None:
+        raise OtherSite(
+            f"The log is only half there: `{returning.decode()}` was broken off. Say it again; it "
+            "begins anew."
+        )
     if partitions is not None and int(partitions) != settings.partitions:
         raise OtherSite(
             f"This site was begun with {int(partitions)} partitions and keeps them for its life: "
@@ -31,6 +38,11 @@ async def hold_to_site(log: Any, settings: Settings) -> None:
             "This site was begun with another secret, without which nothing sealed can be read: "
             "set HELIOGRAPH_SECRET, or HELIOGRAPH_SECRET_FILE, to that one."
         )
+
+
+async def is_returning(log: Any) -> bool:
+    """Whether whoever was putting the log back has not come to the end."""
+    return bool(await log.hexists(SITE_KEY, RETURNING))
 
 
 def fingerprint(settings: Settings) -> str:

@@ -1,7 +1,7 @@
 """One look at what differs between the live tables and windows and what they are held against."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from redis.asyncio import Redis
@@ -51,15 +51,15 @@ class Other(Protocol):
     def decided_by(self, difference: Difference, /) -> list[str]: ...
 
 
-class Shadow:
-    """Another schema of the same database, which somebody else keeps up with the log."""
+class OtherSchema:
+    """Another schema of the same database, and what keeps it up with the log."""
 
-    def __init__(self, schema: str) -> None:
-        self.schema = schema
+    def __init__(self, schema: str, catch_up: Callable[[], Awaitable[None]]) -> None:
+        self.schema, self._catch_up = schema, catch_up
 
     async def go_on(self) -> AsyncIterator[int]:
-        for each in tuple[int, ...]():
-            yield each
+        await self._catch_up()
+        yield 0
 
     async def lay_out(self, table: str, owners: Collection[int] | None) -> None: ...
 

@@ -25,7 +25,7 @@ from stores.epochs import Generations
 from workers.excuses import Heads
 from workers.ground import open_ground
 from workers.refilling import forget_generation
-from workers.shadowing import Shadow, alone, open_shadow
+from workers.shadowing import TABLES_AND_FEEDS, Shadow, alone, open_shadow
 from workers.swapping import catch_up, swap
 from workers.verify_commands import tell as tell_verdict
 from workers.verifying import LOOKS_APART_SECONDS, verify
@@ -53,7 +53,7 @@ async def rebuild_metadata(settings: Settings, log: Log, wanted: Rebuilding) -> 
     """Tells as it goes. `Conflict` when the shadow may not be swapped in; it stays then."""
     await refuse_other_version(settings)
     async with (
-        alone(settings, "metadata"),
+        alone(settings, TABLES_AND_FEEDS),
         open_shadow(settings, log, wanted.schema, rate=wanted.rate, strict=wanted.strict) as shadow,
     ):
         yield Line(
@@ -157,6 +157,12 @@ async def tell(replay: Replay) -> AsyncIterator[Told]:
 async def refuse_faults(shadow: Shadow) -> None:
     """An event that the site itself could not fold either, and buried, is missing in neither."""
     tally = shadow.replay.tally
+    if tally.given_up:
+        raise Conflict(
+            "rebuild-incomplete",
+            f"{tally.given_up} events waited in vain while others came that they may have waited "
+            f"for: {shadow.schema} is not swapped in. Run it again, or say --despite-faults.",
+        )
     known = [each for each in tally.faults if await is_buried(shadow.replay.log, each)]
     if unknown := tally.faulty - len(known):
         raise Conflict(

@@ -27,12 +27,11 @@ from stores.feeds import CAP
 from stores.pulls import feed_pulls
 from stores.refills import Refill, Viewer, fill, remove, viewers_of
 from workers.holding import holding
-from workers.shadowing import alone
+from workers.shadowing import TABLES_AND_FEEDS, alone
 from workers.subscriptions import topics_of
 
 INTENT = "feeds"
 ROLE = "fanout"
-FEEDS = "feeds"
 AT_ONCE = 3
 """Pages of viewers: while Postgres reads one, another is written."""
 
@@ -40,7 +39,7 @@ AT_ONCE = 3
 async def rebuild_feeds(settings: Settings, log: Log, *, cap: int = CAP) -> AsyncIterator[Told]:
     """Tells as it goes. Until the end, readers and fan-out know the old windows alone."""
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(alone(settings, FEEDS))
+        await stack.enter_async_context(alone(settings, TABLES_AND_FEEDS))
         await stack.enter_async_context(holding(log, "rebuild of feeds"))
         cache = await stack.enter_async_context(open_cache(settings))
         database = await stack.enter_async_context(await open_database(settings))

@@ -46,6 +46,8 @@ async def replay(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Tol
             yield told
         count = sum(shadow.replay.tally.folded.values())
         yield Line(f"{count:,} events are folded into {schema}.", aside=True)
+        if schema != LIVE:
+            yield Line("The collector drops it in a week, with what people erase.", aside=True)
 
 
 async def foretell(desk: Desk, wanted: Wanted, into: str) -> AsyncIterator[Told]:
@@ -74,7 +76,8 @@ async def foretell(desk: Desk, wanted: Wanted, into: str) -> AsyncIterator[Told]
         (*key, count, "" if key[1] in BY_TAG else "unknown here") for key, count in counted.items()
     )
     yield Table(heads=("role", "type", "events", ""), rows=rows)
-    yield Line(f"{sum(counted.values()):,} events would be folded into {into}.", aside=True)
+    where = f" into {into}" if into else ""
+    yield Line(f"{sum(counted.values()):,} events would be folded{where}.", aside=True)
 
 
 async def wanted_by(desk: Desk, arguments: argparse.Namespace) -> Wanted:

@@ -14,7 +14,7 @@ from runtime.connections import CONNECT_SECONDS, open_database
 from runtime.errors import Conflict
 from runtime.schema import LIVE
 from runtime.settings import Settings
-from runtime.shadow import make_shadow
+from runtime.shadow import REBUILDING, make_shadow
 from stores.archive import Archive
 from stores.checkpoints import Checkpoints, NoCheckpoints
 from stores.objects import Objects
@@ -22,7 +22,8 @@ from workers.holding import holding
 from workers.site import KeysAlone, Replaying
 from workers.subscriptions import REPLAYED
 
-REBUILDING = 0x4865_6C72
+TABLES_AND_FEEDS = "tables and feeds"
+"""Feeds are read from tables: nobody builds them while those are being replaced."""
 CONNECTIONS = 8
 
 

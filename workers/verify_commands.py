@@ -5,7 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 from events.history import History
 from events.ids import MAX_ID, SHARDS
@@ -14,13 +14,16 @@ from events.people import People
 from events.telling import Desk, Line, Progress, Table, Told
 from events.until import Then, Until, check_moment
 from runtime.errors import Invalid, NotFound
+from runtime.shadow import OLD
 from stores.archive import Archive
 from stores.digests import LIVE, TABLES, digests_of, has_schema, schema_of, total
 from stores.objects import Objects
 from stores.verdicts import Verified, keep_verdict
 from stores.windows import current_names, digest_of
 from workers.ground import open_ground
-from workers.looking import PROJECTIONS, Ground
+from workers.looking import PROJECTIONS, Ground, OtherSchema
+from workers.shadowing import open_shadow
+from workers.swapping import catch_up
 from workers.verifying import LOOKS_APART_SECONDS, Finding, Verdict, verify
 
 SECRETS = frozenset({"password_hash"})
@@ -47,15 +50,19 @@ async def digest(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Tol
 async def verify_site(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Told]:
     """What differs, row by row, and whether anything has drifted."""
     against = schema_of(arguments.against) if arguments.against else ""
-    async with open_ground(desk.settings, desk.log) as ground:
+    async with AsyncExitStack() as stack:
+        ground = await stack.enter_async_context(open_ground(desk.settings, desk.log))
         if against:
             await _check_schema(ground, against)
+            other = await stack.enter_async_context(_kept_up(desk, against))
+        else:
+            other = None
         shards = await _sample(ground, arguments.sample) if arguments.sample else ()
         tables = arguments.tables or PROJECTIONS
         verdict = None
         telling = verify(
             ground,
-            against=against,
+            against=other,
             tables=tables,
             shards=shards,
             looks_apart_seconds=LOOKS_APART_SECONDS,
@@ -72,6 +79,20 @@ async def verify_site(desk: Desk, arguments: argparse.Namespace) -> AsyncIterato
             await keep_verdict(desk.log.client, kept(verdict))
     for told in tell(verdict, against or "the model", arguments.limit):
         yield told
+
+
+@asynccontextmanager
+async def _kept_up(desk: Desk, schema: str) -> AsyncIterator[OtherSchema]:
+    """A shadow, which is folded on as the log grows; what was swapped away stays as it was."""
+
+    async def stays() -> None:
+        return
+
+    if schema.startswith(OLD):
+        yield OtherSchema(schema, stays)
+        return
+    async with open_shadow(desk.settings, desk.log, schema) as shadow:
+        yield OtherSchema(schema, lambda: catch_up(shadow.replay))
 
 
 def kept(verdict: Verdict) -> Verified:

@@ -17,14 +17,14 @@ from stores.counted import miscounted_accounts
 from stores.differences import Difference
 from stores.digests import LIVE
 from workers import excuses
-from workers.excuses import Excuses, Heads
+from workers.excuses import Heads
 from workers.looking import (
     PROJECTIONS,
     Ground,
     Modelled,
     Other,
+    OtherSchema,
     Seen,
-    Shadow,
     look_again,
     look_at_windows,
     look_everywhere,
@@ -73,7 +73,7 @@ async def verify(
     ground: Ground,
     *,
     live: str = LIVE,
-    against: str = "",
+    against: OtherSchema | None = None,
     tables: Sequence[str] = PROJECTIONS,
     shards: Collection[int] = (),
     behind: Callable[[Heads], Awaitable[bool]] | None = None,
@@ -82,12 +82,12 @@ async def verify(
 ) -> AsyncGenerator[Progress | Verdict, None]:
     """Tells how far it is, and at the end the verdict.
 
-    `live`: the schema to be verified; `against`: another schema, or else the model of all history.
+    `live`: the schema to be verified; `against`: another one, or else the model of all history.
     `behind`: whether who folds into it has still something to do; by default the site's groups.
     `shards`: these alone, and no windows, for who they follow may be of any shard.
     """
     started = time.monotonic()
-    other: Other = Shadow(against) if against else Modelled(ground, shards, live)
+    other: Other = against or Modelled(ground, shards, live)
     if against or shards or live != LIVE:
         tables = [each for each in tables if each != FEEDS]
     late = behind or (lambda heads: excuses.behind(ground.log, heads))
@@ -107,9 +107,8 @@ async def verify(
         seen |= found
         yield Progress(what="comparing", done=number, total=len(tables), unit="tables")
 
-    wrong: Seen = {}
+    wrong: dict[tuple[str, tuple[str, ...]], tuple[Difference, str]] = {}
     miscounted: Seen = {}
-    why = Excuses({}, {}, {})
     for number in range(1, LOOKS):
         if not seen:
             break
@@ -118,11 +117,14 @@ async def verify(
         heads = await _keep_up(ground, other, late, wait_seconds)
         why = await excuses.excuses(ground.log, heads)
         before, seen = seen, await _look_at(ground, live, other, seen)
-        miscounted |= await _miscounted(ground, (live, against), seen)
-        same = {key: each for key, each in seen.items() if stands(before.get(key), each)}
+        miscounted |= await _miscounted(ground, (live, against.schema if against else ""), seen)
+        # Explained now or never: later, what was not applied yet may have been.
+        same = {
+            key: (each, why.of(each)) for key, each in seen.items() if stands(before.get(key), each)
+        }
         wrong |= same
         seen = {key: each for key, each in seen.items() if key not in same and moves(each)}
-    findings = [_finding(each, other, why.of(each)) for each in wrong.values()]
+    findings = [_finding(each, other, explained) for each, explained in wrong.values()]
     # Counters move with what they count, in one transaction: nothing explains them.
     findings += [_finding(each, other, "") for key, each in miscounted.items() if key not in wrong]
     yield Verdict(

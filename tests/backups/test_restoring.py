@@ -123,7 +123,7 @@ async def test_another_sites_backup_is_refused(members, backed_up, lose_log, ask
 
     status, _, aside = await ask("restore", backup.path, **changes)
 
-    assert status == 1
+    assert status == 2
     assert said in aside
 
 

@@ -14,6 +14,7 @@ from runtime.shadow import drop_expired
 from tests.workers.posts import jpeg
 from tests.workers.storing import let_nothing_be_young, opened_site, own_bucket, pass_days
 from workers.__main__ import collect_once, parser
+from workers.shadowing import alone
 
 BYTES = jpeg(3, size=(400, 300))
 
@@ -97,23 +98,34 @@ async def test_a_site_is_collected_every_day_without_anybody_thinking_of_it(site
     assert await site.database.fetchval("SELECT count(*) FROM storage.passes") == 2
 
 
-async def test_tables_that_were_swapped_away_go_after_a_week(database):
-    """They hold what people have erased since; and no other schema goes with them."""
+async def test_tables_that_were_swapped_away_go_after_a_week(settings, database):
+    """So do shadows. They hold what people have erased since; no other schema goes with them."""
     week_ms, now_ms = 7 * 86_400_000, int(time.time() * 1000)
-    old, young, other = (
+    old, young, other, shadow, busy = (
         f"heliograph_old_{now_ms - week_ms - 60_000}",
         f"heliograph_old_{now_ms - week_ms + 60_000}",
-        "heliograph_older",
+        "heliographic",
+        "heliograph_look",
+        "heliograph_next",
     )
     try:
-        for each in (old, young, other):
+        for each in (old, young, other, shadow, busy):
             await database.execute(f"CREATE SCHEMA {each} CREATE TABLE words (word text)")
+        for each in (shadow, busy):
+            await database.execute(f"COMMENT ON SCHEMA {each} IS 'made at 1767225600000'")
 
-        assert await drop_expired(database) == [old]
-        assert await drop_expired(database) == []
-        for each, stays in ((old, False), (young, True), (other, True)):
+        async with alone(settings, busy):
+            assert sorted(await drop_expired(database)) == sorted([old, shadow])
+            assert await drop_expired(database) == []
+        for each, stays in (
+            (old, False),
+            (shadow, False),
+            (young, True),
+            (other, True),
+            (busy, True),
+        ):
             name = f"{each}.words"
             assert await database.fetchval("SELECT to_regclass($1) IS NOT NULL", name) is stays
     finally:
-        for each in (old, young, other):
+        for each in (old, young, other, shadow, busy):
             await database.execute(f"DROP SCHEMA IF EXISTS {each} CASCADE")

@@ -51,11 +51,13 @@ def declare(groups: Any, *, epilog: str) -> None:
     )
     text = "put a backup into an empty site"
     restoring = add_command(groups, "restore", put_back, text, description=RESTORE, **shared)
+    restoring.set_defaults(begins_log=True)
     restoring.add_argument("backup", type=Path, metavar="BACKUP", help="a folder in that folder")
     text = "begin a lost log anew from the archive"
     returning = add_command(
         groups, "bring-back", return_log, text, description=BRING_BACK, **shared
     )
+    returning.set_defaults(begins_log=True)
     returning.add_argument(
         "--since",
         type=moment,

@@ -1,6 +1,6 @@
 """A log server that lost its memory is given back what the archive has, and what follows from it.
 
-Nothing else may use the log meanwhile. Repeated after a failure, it goes on where it was.
+Nothing else may use the log meanwhile.
 """
 
 import time
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from events import codec
-from events.accounts import AccountRegistered
+from events.accounts import AccountErased, AccountRegistered
 from events.catalogue import ARCHIVED, BY_TAG
 from events.entries import ACTOR, CAUSE, PAYLOAD, TYPE, Entry
 from events.envelope import Event
@@ -61,15 +61,21 @@ async def bring_back(
 
 
 async def bring_people_back(log: Log, archive: Archive, partition: int) -> int:
-    """Names of all who ever registered, and what ended tokens that could still be in use."""
+    """Names of all who ever registered, and what ended tokens that could still be in use.
+
+    The keys of the erased are destroyed again, wherever they came from.
+    """
     born, now_ms = 0, time.time_ns() // 1_000_000
     async for manifest in archive.manifests(AccountRegistered.TOPIC, partition):
-        names, revoked = {}, {}
+        names, revoked, erased = {}, {}, []
         for entry in await archive.entries(manifest):
             event = _event(entry)
             if isinstance(event, AccountRegistered):
                 names[event.username] = entry[0]
-            elif event and (member := revocation_of(event, int(entry[1][ACTOR]))):
+                continue
+            if isinstance(event, AccountErased):
+                erased.append(str(position_of(int(entry[1][ACTOR]))))
+            if event and (member := revocation_of(event, int(entry[1][ACTOR]))):
                 revoked[f"{member}|{entry[0].decode()}"] = _position(entry).ms + TOKEN_LIFE_MS
         standing = {member: ends for member, ends in revoked.items() if ends > now_ms}
         async with log.client.pipeline(transaction=False) as pipeline:
@@ -77,6 +83,8 @@ async def bring_people_back(log: Log, archive: Archive, partition: int) -> int:
                 pipeline.hsetnx(f"names:{{{partition}}}", username, position)
             if standing:
                 pipeline.zadd(f"revoked:{{{partition}}}", standing)
+            if erased:
+                pipeline.hdel(f"keys:{{{partition}}}", *erased)
             await pipeline.execute()
         born += len(names)
     return born

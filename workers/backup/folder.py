@@ -1,5 +1,7 @@
 """A folder of backups: the pool of objects that they share, and of each its manifest and files."""
 
+import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,12 +9,13 @@ from typing import Self
 
 import msgspec
 
-from runtime.errors import Invalid, NotFound
+from runtime.errors import Conflict, NotFound
 from workers.backup.pool import Kept, Pool, sha256_of
 
 FORMAT = 1
 MANIFEST, TABLES, LOG, OBJECTS = "manifest.json", "tables.dump", "log.keys", "objects.list"
 POOL = "objects"
+NAME = re.compile(r"\d{4}-\d\d-\d\dT\d{6}\.\d{3}Z")
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +62,7 @@ class Backup:
         return Pool(self.path.parent / POOL, known)
 
     def manifest(self) -> Manifest:
-        """`NotFound` when it was never finished, `Invalid` when it is not of this format."""
+        """`NotFound` when it was never finished, `Conflict` when it is not of this format."""
         try:
             text = self.file(MANIFEST).read_bytes()
         except OSError:
@@ -67,10 +70,10 @@ class Backup:
         try:
             manifest = msgspec.json.decode(text, type=Manifest)
         except msgspec.MsgspecError as error:
-            raise Invalid("backup-broken", f"{self.file(MANIFEST)}: {error}") from None
+            raise Conflict("backup-broken", f"{self.file(MANIFEST)}: {error}") from None
         if manifest.format != FORMAT:
             detail = f"The backup is of format {manifest.format}, this code reads {FORMAT}."
-            raise Invalid("backup-format", detail)
+            raise Conflict("backup-format", detail)
         return manifest
 
     def finish(self, manifest: Manifest) -> None:
@@ -79,11 +82,11 @@ class Backup:
         self.file(MANIFEST).write_bytes(text + b"\n")
 
     def check(self, manifest: Manifest) -> None:
-        """`Invalid` when a file is not what the manifest says."""
+        """`Conflict` when a file is not what the manifest says."""
         for name, sha256 in manifest.files.items():
             if not self.file(name).is_file() or sha256_of(self.file(name)) != sha256:
                 detail = f"{self.file(name)} is missing, or not what was backed up."
-                raise Invalid("backup-broken", detail)
+                raise Conflict("backup-broken", detail)
 
     def objects(self) -> Iterator[Kept]:
         """The list of objects, as far as it was written."""
@@ -96,6 +99,19 @@ class Backup:
 def backups_in(folder: Path) -> list[Backup]:
     """Every finished one, the oldest first."""
     return [Backup(each.parent) for each in sorted(folder.glob(f"*/{MANIFEST}"))]
+
+
+def broken_off(folder: Path, *, older_than_days: float) -> list[Path]:
+    """What backups left that never came to their manifest."""
+    before = time.time() - older_than_days * 86_400
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_dir()
+        and NAME.fullmatch(path.name)
+        and not (path / MANIFEST).exists()
+        and path.stat().st_mtime < before
+    ]
 
 
 def age_days(backup: Backup) -> float:

@@ -21,21 +21,36 @@ from runtime.schema import code_version
 from runtime.settings import Settings
 from runtime.site_record import fingerprint
 from stores.objects import Objects
-from workers.backup.folder import LOG, OBJECTS, TABLES, Backup, Manifest, age_days, backups_in
+from workers.backup.folder import (
+    LOG,
+    OBJECTS,
+    TABLES,
+    Backup,
+    Manifest,
+    age_days,
+    backups_in,
+    broken_off,
+)
 from workers.backup.pool import sha256_of
 from workers.backup.tables import dump_tables
+from workers.holding import holding
 from workers.subscriptions import EFFECTS, SUBSCRIPTIONS, topics_of
+
+BROKEN_OFF_DAYS = 2.0
+"""Longer than any backup takes: one without a manifest by then will never have one."""
 
 
 async def make_backup(settings: Settings, log: Log, folder: Path) -> AsyncIterator[Told]:
     """Tells as it goes. Broken off, it leaves a folder that is no backup, and harms none."""
     began, backup = time.monotonic(), Backup.new(folder)
-    groups = await undone_from(log, projected(log.partitions))
-    yield Line("Dumping tables.", aside=True)
-    digests = await dump_tables(settings.database_url, backup.file(TABLES))
-    async for count in copy_keys(log.client, log.partitions, backup.file(LOG)):
-        yield Progress(what="copying the log", done=count, unit="keys")
-    heads = await heads_of_partitions(log)
+    # What groups are to be given again must still be in the log when it is copied.
+    async with holding(log, f"backup {backup.path.name}"):
+        groups = await undone_from(log, projected(log.partitions))
+        yield Line("Dumping tables.", aside=True)
+        digests = await dump_tables(settings.database_url, backup.file(TABLES))
+        async for count in copy_keys(log.client, log.partitions, backup.file(LOG)):
+            yield Progress(what="copying the log", done=count, unit="keys")
+        heads = await heads_of_partitions(log)
 
     number = size_bytes = 0
     pool = backup.pool()
@@ -75,17 +90,23 @@ def drop_expired(folder: Path, keep_days: float) -> Line | None:
 
     What people erased is in backups until then: the promise is 30 days.
     """
-    expired = [each for each in backups_in(folder) if age_days(each) > keep_days]
-    for each in expired:
-        for file in each.path.iterdir():
+    expired = [each.path for each in backups_in(folder) if age_days(each) > keep_days]
+    expired += broken_off(folder, older_than_days=min(keep_days, BROKEN_OFF_DAYS))
+    for path in expired:
+        for file in path.iterdir():
             file.unlink()
-        each.path.rmdir()
+        path.rmdir()
     kept = backups_in(folder)
-    if not expired or not kept:
+    if not kept:
         return None
-    wanted = {kept.key for each in backups_in(folder) for kept in each.objects()}
+    wanted = {kept.key for each in kept for kept in each.objects()}
     freed = kept[-1].pool().prune(wanted)
-    return Line(f"{len(expired)} older than {keep_days:g} days removed, {freed / 1e6:,.1f} MB.")
+    if not expired and not freed:
+        return None
+    return Line(
+        f"{len(expired)} removed that were older than {keep_days:g} days or broken off, and "
+        f"{freed / 1e6:,.1f} MB of objects that no other holds."
+    )
 
 
 def projected(partitions: int) -> list[Stream]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.errors import Invalid, NotFound
+from runtime.errors import Conflict, NotFound
 from stores.objects import Objects
 
 AT_ONCE = 8
@@ -43,7 +43,7 @@ class Pool:
             yield kept
 
     async def put_back(self, objects: Objects, wanted: Collection[Kept]) -> AsyncIterator[Kept]:
-        """Store each that is not there; `Invalid` when a file is not what its list says."""
+        """Store each that is not there; `Conflict` when a file is not what its list says."""
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def put(kept: Kept) -> Kept:
@@ -51,7 +51,7 @@ class Pool:
                 path = self.path(kept.key)
                 if not path.is_file() or await asyncio.to_thread(sha256_of, path) != kept.sha256:
                     detail = f"{path} is missing, or not what was backed up."
-                    raise Invalid("backup-broken", detail)
+                    raise Conflict("backup-broken", detail)
                 await objects.put_if_absent(kept.key, path, content_type_of(kept.key))
                 return kept
 

@@ -4,10 +4,13 @@ Both want a site none of whose gateways and workers run.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from redis.exceptions import ResponseError
 
 from events import set_back
+from events.chain import link_of
+from events.history import head_of
 from events.ids import START, Position
 from events.log import Log, stream_key
 from events.log_copy import put_keys_back
@@ -16,7 +19,7 @@ from events.telling import Line, Progress, Table, Told
 from runtime.errors import Conflict, Invalid
 from runtime.schema import code_version
 from runtime.settings import Settings
-from runtime.site_record import begin_site, fingerprint
+from runtime.site_record import RETURNING, SITE_KEY, begin_site, fingerprint, is_returning
 from stores.archive import Archive
 from stores.epochs import Generations
 from stores.objects import Objects
@@ -31,11 +34,12 @@ async def restore(settings: Settings, log: Log, backup: Backup) -> AsyncIterator
     manifest = backup.manifest()
     refuse_another_site(settings, manifest)
     backup.check(manifest)
-    await refuse_full_log(log)
-
-    yield Line("Loading tables.", aside=True)
-    found = await load_tables(settings.database_url, backup.file(TABLES))
-    async with Objects(settings.objects_url) as objects:
+    async with (
+        returning(settings, log, "restore") as again,
+        Objects(settings.objects_url) as objects,
+    ):
+        yield Line("Loading tables.", aside=True)
+        found = await load_tables(settings.database_url, backup.file(TABLES), instead=again)
         wanted = list(backup.objects())
         number = 0
         async for _ in backup.pool().put_back(objects, wanted):
@@ -45,29 +49,65 @@ async def restore(settings: Settings, log: Log, backup: Backup) -> AsyncIterator
             yield Progress(what="the log", done=count, unit="keys")
         async for each in return_archived(log, Archive(objects)):
             yield each
-    unborn = [await drop_unborn(log, partition) for partition in range(log.partitions)]
-    moved = await set_back.set_back(log, Intent(target=0, groups=manifest.groups))
-    await raise_generation(log)
+        unborn = [await drop_unborn(log, partition) for partition in range(log.partitions)]
+        moved = await set_back.set_back(log, Intent(target=0, groups=manifest.groups))
+        short = [each for each in manifest.groups if not await reaches_back(log, *each)]
+        await raise_generation(log)
     yield Line(f"{moved} groups were set back; {sum(unborn)} names nobody has were freed.")
+    for role, topic, partition, position in short:
+        text = f"{role} lacks what {topic}.{partition} held from {position} on: rebuild all"
+        yield Line(text, failed=True)
     async for told in compare(manifest, found):
         yield told
 
 
 async def bring_log_back(settings: Settings, log: Log, since: Position) -> AsyncIterator[Told]:
     """Begin an empty log from the archive and the vault; what was never archived is lost."""
-    await refuse_full_log(log)
-    await begin_site(log.client, settings)
-    async with Objects(settings.objects_url) as objects:
+    async with (
+        returning(settings, log, "bring-back"),
+        Objects(settings.objects_url) as objects,
+    ):
+        # Before the archive says who was erased: theirs are destroyed again.
+        keys = await keep_keys(log, await wrapped_keys(settings.database_url))
         async for told in return_archived(log, Archive(objects), since):
             yield told
-    keys = await keep_keys(log, await wrapped_keys(settings.database_url))
-    yield Line(f"{keys} accounts have their keys again.")
-    made = await begin_groups(log)
-    await raise_generation(log)
+        made = await begin_groups(log)
+        await raise_generation(log)
+    yield Line(f"{keys} keys of accounts were in the vault.")
     yield Line(
         f"{made} groups give again what was recorded since. Now start the site, and have tables "
         "lose what the log has lost: python -m events rebuild all"
     )
+
+
+@asynccontextmanager
+async def returning(settings: Settings, log: Log, command: str) -> AsyncIterator[bool]:
+    """An empty log, marked so that nobody takes the half of it for the whole until the block ends.
+
+    Whether it was begun before, and broken off: then what stands there is swept away first.
+    """
+    again = await is_returning(log.client)
+    if not again:
+        await refuse_full_log(log)
+    async with log.client.pipeline(transaction=True) as pipeline:
+        if again:
+            pipeline.flushdb()
+        pipeline.hset(SITE_KEY, RETURNING, command)
+        await pipeline.execute()
+    await begin_site(log.client, settings)
+    yield again
+    await log.client.hdel(SITE_KEY, RETURNING)
+
+
+async def reaches_back(log: Log, role: str, topic: str, partition: int, position: str) -> bool:
+    """Whether the stream still holds all that comes after this position of a group."""
+    del role
+    wanted = Position.parse(position)
+    first = await log.client.xrange(stream_key(topic, partition), count=1)
+    if not first:
+        return await head_of(log, topic, partition) <= wanted
+    link = link_of(first[0][1])
+    return link is not None and link <= wanted
 
 
 async def return_archived(

@@ -29,11 +29,14 @@ async def dump_tables(database_url: str, path: Path) -> Digests:
     return found
 
 
-async def load_tables(database_url: str, path: Path) -> Digests:
-    """Load the dump into a database without rows, and bring it up to this code."""
+async def load_tables(database_url: str, path: Path, *, instead: bool = False) -> Digests:
+    """Load the dump into a database without rows, and bring it up to this code.
+
+    `instead`: of whatever rows there are, left by a load that was broken off.
+    """
     connection = await asyncpg.connect(database_url, timeout=CONNECT_SECONDS)
     try:
-        await _make_room(connection)
+        await _make_room(connection, instead=instead)
         await _run(
             database_url, "pg_restore", "--exit-on-error", "--no-owner", "--no-acl", str(path)
         )
@@ -72,10 +75,14 @@ async def _snapshot(database_url: str) -> AsyncIterator[tuple[asyncpg.Connection
         await connection.close()
 
 
-async def _make_room(connection: asyncpg.Connection) -> None:
+async def _make_room(connection: asyncpg.Connection, *, instead: bool) -> None:
     """An empty site's tables give way; a site's with people in it do not."""
     there = await connection.fetchval("SELECT to_regclass('heliograph.accounts') IS NOT NULL")
-    if there and await connection.fetchval("SELECT EXISTS (SELECT FROM heliograph.accounts)"):
+    if (
+        there
+        and not instead
+        and await connection.fetchval("SELECT EXISTS (SELECT FROM heliograph.accounts)")
+    ):
         raise Conflict("not-empty", "The database is not empty: it is somebody's.")
     for schema in SCHEMAS:
         await connection.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
