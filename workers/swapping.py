@@ -99,6 +99,7 @@ async def _rename(
         if old_schema:
             await connection.execute(f"ALTER SCHEMA {LIVE} RENAME TO {old_schema}")
         await connection.execute(f"ALTER SCHEMA {schema} RENAME TO {LIVE}")
+        await connection.execute(f"COMMENT ON SCHEMA {LIVE} IS NULL")
     return old_schema, time.monotonic() - began
 
 

@@ -14,7 +14,6 @@ from events.people import People
 from events.telling import Desk, Line, Progress, Table, Told
 from events.until import Then, Until, check_moment
 from runtime.errors import Invalid, NotFound
-from runtime.shadow import OLD
 from stores.archive import Archive
 from stores.digests import LIVE, TABLES, digests_of, has_schema, schema_of, total
 from stores.objects import Objects
@@ -54,7 +53,10 @@ async def verify_site(desk: Desk, arguments: argparse.Namespace) -> AsyncIterato
         ground = await stack.enter_async_context(open_ground(desk.settings, desk.log))
         if against:
             await _check_schema(ground, against)
-            other = await stack.enter_async_context(_kept_up(desk, against))
+            checkpoints = await ground.connection.fetchval(
+                "SELECT to_regclass($1) IS NOT NULL", f"{against}.replay_checkpoints"
+            )
+            other = await stack.enter_async_context(_kept_up(desk, against, is_shadow=checkpoints))
         else:
             other = None
         shards = await _sample(ground, arguments.sample) if arguments.sample else ()
@@ -82,13 +84,13 @@ async def verify_site(desk: Desk, arguments: argparse.Namespace) -> AsyncIterato
 
 
 @asynccontextmanager
-async def _kept_up(desk: Desk, schema: str) -> AsyncIterator[OtherSchema]:
-    """A shadow, which is folded on as the log grows; what was swapped away stays as it was."""
+async def _kept_up(desk: Desk, schema: str, *, is_shadow: bool) -> AsyncIterator[OtherSchema]:
+    """A shadow, which is folded on as the log grows; any other schema stays as it is."""
 
     async def stays() -> None:
         return
 
-    if schema.startswith(OLD):
+    if not is_shadow:
         yield OtherSchema(schema, stays)
         return
     async with open_shadow(desk.settings, desk.log, schema) as shadow:

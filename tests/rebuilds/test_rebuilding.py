@@ -98,3 +98,21 @@ async def test_commands_flow_during_a_rebuild(settings, log_client, members):
 
         assert await rows_of(settings, "heliograph_next") == live
         assert len(live["accounts"]) == len(members.ids) + len(members.gone)
+
+
+async def test_a_shadow_is_held_against_a_site_that_went_on(settings, log_client, members, ask):
+    """Whoever verifies folds it on first; what a hand changed in it is still found."""
+    async with projecting(settings) as workers:
+        await members.act(40)
+        await workers.drain(100)
+        await rebuild(settings, log_client, swap=False)
+        await members.act(40)
+        await workers.drain(100)
+        assert (await ask("verify", "--against", "next"))[0] == 0
+
+        connection = await asyncpg.connect(settings.database_url)
+        try:
+            await connection.execute("UPDATE heliograph_next.accounts SET bio = 'forged'")
+        finally:
+            await connection.close()
+        assert (await ask("verify", "--against", "next"))[0] == 1

@@ -13,7 +13,7 @@ from stores.epochs import Generations
 from tests.rebuilds.rebuilt import projecting, rebuild, rows_of, schemas_of
 from workers import rebuilding, swapping
 from workers.process import log_of
-from workers.shadowing import alone
+from workers.shadowing import TABLES_AND_FEEDS, alone
 
 
 class Killed(BaseException):
@@ -131,7 +131,7 @@ async def test_what_is_written_down_waits_for_its_swap(settings, log_client, mem
 
 async def test_one_rebuild_at_a_time(settings, log_client, members):
     await members.act(20)
-    async with alone(settings, "metadata"):
+    async with alone(settings, TABLES_AND_FEEDS):
         with pytest.raises(Conflict, match="Another run"):
             await rebuild(settings, log_client)
     await rebuild(settings, log_client)

@@ -16,7 +16,7 @@ from workers import refilling
 from workers.ground import open_ground
 from workers.process import log_of
 from workers.refilling import finish_feeds, rebuild_feeds
-from workers.shadowing import alone
+from workers.shadowing import TABLES_AND_FEEDS, alone
 from workers.verifying import Verdict, verify
 
 
@@ -200,6 +200,6 @@ async def test_a_rebuild_that_died_leaves_the_windows_that_are_read(
 
 async def test_feeds_are_rebuilt_once_at_a_time(settings, members, rebuilds):
     await members.act(5)
-    async with alone(settings, "feeds"):
+    async with alone(settings, TABLES_AND_FEEDS):
         with pytest.raises(Conflict, match="Another run"):
             await rebuilds()

@@ -192,16 +192,16 @@ async def test_a_post_as_it_was(happen, told, ada, ask):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "ends_with", "said"),
     [
-        (("--account", "ada", "--at", "2200-01-01"), "is in the future"),
-        (("--account", "ada", "--at", "9d"), "was not there yet"),
-        (("--account", "nobody", "--at", "0s"), "Nobody here is called"),
-        (("--post", "12", "--at", "0s"), "No post was submitted"),
-        (("--post", "twelve", "--at", "0s"), "is no post's id"),
+        (("--account", "ada", "--at", "2200-01-01"), 2, "is in the future"),
+        (("--account", "ada", "--at", "9d"), 1, "was not there yet"),
+        (("--account", "nobody", "--at", "0s"), 1, "Nobody here is called"),
+        (("--post", "12", "--at", "0s"), 1, "No post was submitted"),
+        (("--post", "twelve", "--at", "0s"), 2, "is no post's id"),
     ],
 )
-async def test_a_moment_or_a_thing_that_is_not_there_is_said(arguments, said, told, ask):
+async def test_a_moment_or_a_thing_that_is_not_there_is_said(arguments, ends_with, said, told, ask):
     status, lines, aside = await ask("until", *arguments)
-    assert (status, lines) == (1, [])
+    assert (status, lines) == (ends_with, [])
     assert said in aside
