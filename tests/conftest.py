@@ -53,6 +53,8 @@ settings.load_profile("ci")
 def pytest_configure():
     """Whoever ends a run by SIGTERM, as `timeout` does, ends its engines too."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # In the background a shell has it ignored, and so would every process that is started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
