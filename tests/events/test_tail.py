@@ -38,8 +38,8 @@ async def happened(log, ada, register):
         (PostDeleted(post_id=7), bob),
         (PasswordChanged(password_hash="$argon2id$words"), ada),
     ):
-        ids.append((await log.append(event, actor=actor)).id)
         await asyncio.sleep(0.002)  # partitions choose positions apart; these have an order
+        ids.append((await log.append(event, actor=actor)).id)
     return ids
 
 
