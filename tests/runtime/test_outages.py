@@ -17,14 +17,15 @@ async def test_a_database_that_has_said_it_ends_and_has_not_ended_is_away(settin
         process = await connection.fetchval("SELECT pg_backend_pid()")
         last_words, line = asyncio.Event(), proxies["database"]
 
-        async def pass_the_last_words_alone():
+        async def pass_the_last_words_alone(_piece):
             if last_words.is_set():
                 await asyncio.Event().wait()
             last_words.set()
 
         line._pass = pass_the_last_words_alone
         await database.execute("SELECT pg_terminate_backend($1)", process)
-        await last_words.wait()
+        async with asyncio.timeout(10):
+            await last_words.wait()
 
         await asyncio.sleep(0.05)  # of this same loop: they have reached the client by then
         with pytest.raises(asyncpg.InternalClientError) as told:
