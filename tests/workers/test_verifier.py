@@ -21,6 +21,8 @@ from tests.workers.histories import deliver
 from workers.site import Site
 from workers.verifier import verify_once
 
+pytestmark = pytest.mark.usefixtures("archive")  # which another log may have left
+
 
 @pytest.fixture
 def settings(settings):

@@ -20,6 +20,8 @@ from workers.site import Site
 TABLES = ("accounts", "posts", "photo_references", "following", "followers")
 ABOUT = {"display_name": "Ada", "password_hash": "hash of Ada's"}
 
+pytestmark = pytest.mark.usefixtures("archive")  # which another log may have left
+
 
 @pytest.fixture
 async def site(settings, database, log_client, cache_client):

@@ -88,7 +88,7 @@ async def test_every_fault_is_told_and_fails(call, told, objects, log_client):
 
 async def test_what_does_not_exist_cannot_be_asked_for(call, capsys):
     status, _, err = await call("verify", "--partition", "8")
-    assert (status, err) == (1, "This site has the partitions 0 to 7.\n")
+    assert (status, err) == (2, "This site has the partitions 0 to 7.\n")
 
     with pytest.raises(SystemExit) as refusal:
         await call("verify", "--topic", "work")
