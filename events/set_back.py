@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from redis.exceptions import ResponseError
 
-from events.ids import MAX_PART, START, Position
+from events.ids import START, Position, position_before
 from events.log import Log, stream_key
 from events.undone import undone
 from events.wanted import Stream
@@ -70,15 +70,8 @@ async def undone_from(log: Log, streams: Iterable[Stream]) -> dict[Stream, Posit
         # In this order: what is given and done between the two looks comes after `given`.
         given = await _given(log, stream_key(topic, partition), role) or START
         since = (await undone(log, role, topic, partition)).since
-        found[stream] = min(given, before(since)) if since else given
+        found[stream] = min(given, position_before(since)) if since else given
     return found
-
-
-def before(position: Position) -> Position:
-    """The highest position that a group could have and still be given this one."""
-    if position.sequence:
-        return Position(position.ms, position.sequence - 1)
-    return Position(position.ms - 1, MAX_PART - 1)
 
 
 async def _given(log: Log, stream: str, role: str) -> Position | None:

@@ -11,10 +11,10 @@ from redis.exceptions import ResponseError
 from events import set_back
 from events.chain import link_of
 from events.history import head_of
-from events.ids import START, Position
+from events.ids import START, Position, position_before
 from events.log import Log, stream_key
 from events.log_copy import put_keys_back
-from events.set_back import Intent, before
+from events.set_back import Intent
 from events.telling import Line, Progress, Table, Told
 from runtime.errors import Conflict, Invalid
 from runtime.schema import code_version
@@ -132,7 +132,7 @@ async def begin_groups(log: Log) -> int:
             for partition in range(log.partitions):
                 stream = stream_key(topic, partition)
                 first = await log.client.xrange(stream, count=1)
-                start = str(before(Position.parse(first[0][0]))) if first else "$"
+                start = str(position_before(Position.parse(first[0][0]))) if first else "$"
                 try:
                     await log.client.xgroup_create(stream, role, id=start, mkstream=True)
                     made += 1
