@@ -19,7 +19,7 @@ from runtime.connections import open_blocking_log
 from tests.stories.api import Api
 from tests.stories.in_process import Workers
 from tests.stories.own_site import own_site
-from workers.process import open_site
+from workers.process import create_groups, open_site
 from workers.subscriptions import SUBSCRIPTIONS
 
 
@@ -75,6 +75,9 @@ async def settle(telling, site, settings, clean_site):
             for role in SUBSCRIPTIONS
         }
         workers = Workers(settings, sites, blocking)
+        await create_groups(
+            settings
+        )  # as at every start: a role unknown to the log is not waited for
 
         async def drain():
             await workers.drain(200)
