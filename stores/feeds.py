@@ -20,6 +20,7 @@ from runtime.reach import Reach
 from stores.epochs import SECONDS_BELIEVED, Epochs, Generations
 from stores.feed_keys import Names, both_keys, grouped, names_of, window_key
 from stores.link import Link
+from stores.pushes import Push, Pushed
 
 FUNCTIONS = Functions(Path(__file__).with_name("feeds.lua"))
 
@@ -44,14 +45,6 @@ class Slice(NamedTuple):
     entries: list[Place]
     hidden: frozenset[int]
     """Authors whose posts may still stand here and are not to be shown."""
-
-
-class Push(NamedTuple):
-    """One published post and the followers into whose windows it goes."""
-
-    published_ms: int
-    post_id: int
-    follower_ids: Sequence[int]
 
 
 class Merge(NamedTuple):
@@ -135,15 +128,17 @@ class Feeds:
         arguments = [token, floor, self.cap, *flat_of(entries)]
         return bool(await self._call("merge", [window_key(names, viewer_id)], arguments))
 
-    async def push(self, pushes: Iterable[Push]) -> int:
-        """Put posts into the windows that reach that far down; how many entries are new."""
-        names = await self.current_names()
-        replies = await self.trips(
-            ("push", windows, [self.cap, each.published_ms, each.post_id])
-            for each in pushes
-            for windows in grouped(names, each.follower_ids)
-        )
-        return sum(replies)
+    async def push(self, pushes: Iterable[Push]) -> list[Pushed]:
+        """Put posts into the windows that reach that far down; what became of each push."""
+        names, pushed = await self.current_names(), []
+        for ms, post_id, follower_ids in pushes:
+            replies = await self.trips(
+                ("push", windows, [self.cap, ms, post_id])
+                for windows in grouped(names, follower_ids)
+            )
+            counts = (sum(each) for each in zip((0, 0, 0), *replies, strict=True))
+            pushed.append(Pushed(len(follower_ids), *counts))
+        return pushed
 
     async def floors(self, viewer_ids: Sequence[int]) -> list[int | None]:
         """How far down each viewer's window reaches; None where there is none."""

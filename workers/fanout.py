@@ -15,9 +15,10 @@ from events.posts import PostPublished
 from events.work import FanoutChunk
 from stores import cache_erasure, erasures, follows, posts, pulls
 from stores.database import Database, transaction
-from stores.feeds import Merge, Place, Push
+from stores.feeds import Merge, Place
 from stores.follows import EdgeRow
 from stores.posts import PostRow, PostState
+from stores.pushes import Push, Pushed
 from workers.site import Site
 
 # Small enough to be done well within a lease, large enough that a chunk costs more than its event.
@@ -101,20 +102,23 @@ async def push_chunk(
 
 async def push(
     site: Site, author_id: int, places: Sequence[Place], follower_ids: Sequence[int]
-) -> None:
+) -> list[Pushed]:
     """Push an author's posts to these followers, given in order; hide them from who has left.
+
+    What became of each post is answered in the order of `places`.
 
     Without that look, a push that was slow could bring an unfollowed author back, into a window
     that was evicted meanwhile and built anew: it hides nobody.
     """
     if not follower_ids:
-        return
+        return [Pushed(0, 0, 0, 0) for _ in places]
     await site.feeds.refresh()
-    await site.feeds.push(Push(ms, post_id, follower_ids) for ms, post_id in places)
+    pushed = await site.feeds.push(Push(ms, post_id, follower_ids) for ms, post_id in places)
     async with transaction(site.database) as db:
         now = await follows.holding_followers(db, author_id, follower_ids[0], follower_ids[-1])
     if left := set(follower_ids).difference(now):
         await reflect(site, await edge_rows(site, ((each, author_id) for each in left)))
+    return pushed
 
 
 async def backfill(
