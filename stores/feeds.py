@@ -4,10 +4,10 @@ Fan-out pushes into them, the feed route reads slices of them, and builds those 
 Postgres. What each server-side function does, and what a window looks like, stands in feeds.lua.
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,18 +21,20 @@ from stores.epochs import SECONDS_BELIEVED, Epochs, Generations
 from stores.feed_keys import Names, both_keys, grouped, names_of, window_key
 from stores.link import Link
 from stores.pushes import Push, Pushed
+from stores.trips import Call, overlapped, trips_of
 
 FUNCTIONS = Functions(Path(__file__).with_name("feeds.lua"))
 
 # 20 bytes an entry, and inserting into a longer listpack costs the server four times as much.
 CAP = 256
-CALLS_PER_TRIP = 64
 BUILD_SECONDS = 30
 _numbers = msgspec.json.Decoder(list[int]).decode
 # A cache that hangs is as good as gone: whoever waits can be answered from Postgres.
 CALL_SECONDS = 0.5
 # Fan-out has nobody waiting, and may keep the cache busy for a while.
 TRIPS_SECONDS = 10.0
+# Of all who push in this process: one is being answered, one is at hand.
+TRIPS_AT_ONCE = 2
 
 Place = tuple[int, int]
 """Where an entry stands: (publication in Unix ms, post id). Feeds run from high to low."""
@@ -79,6 +81,7 @@ class Feeds:
         self._names: Names | None = None
         self._generations = Generations(log)
         self._due = 0.0
+        self._turns = asyncio.Semaphore(TRIPS_AT_ONCE)
         self._reach = reach or Reach("cache-unavailable", CALL_SECONDS)
         self._reach.when_lost(self._lost)
 
@@ -204,19 +207,20 @@ class Feeds:
         async with self._reach.bounded():
             return await FUNCTIONS.call(self._cache, function, keys, arguments)
 
-    async def trips(self, calls: Iterable[tuple[str, list[bytes], list[Any]]]) -> list[Any]:
+    async def trips(self, calls: Iterable[Call]) -> list[Any]:
         """Many calls, a bounded number of them in flight; every one of them may be repeated."""
-        remaining, replies = iter(calls), []
         async with self._reach.bounded(TRIPS_SECONDS):
-            while trip := list(islice(remaining, CALLS_PER_TRIP)):
-                answered = await self._trip(trip)
-                if any(isinstance(each, ResponseError) for each in answered):
-                    await FUNCTIONS.load(self._cache)
-                    answered = await self._trip(trip)
-                replies += answered
+            return await overlapped(trips_of(calls), self._answered)
+
+    async def _answered(self, calls: list[Call]) -> list[Any]:
+        async with self._turns:
+            replies = await self._trip(calls)
+            if any(isinstance(each, ResponseError) for each in replies):
+                await FUNCTIONS.load(self._cache)
+                replies = await self._trip(calls)
         return replies
 
-    async def _trip(self, calls: list[tuple[str, list[bytes], list[Any]]]) -> list[Any]:
+    async def _trip(self, calls: list[Call]) -> list[Any]:
         async with self._cache.pipeline(transaction=False) as pipeline:
             for function, keys, arguments in calls:
                 name = FUNCTIONS.name(function)
