@@ -107,22 +107,30 @@ async def follower_count(db: Database, account_id: int) -> int:
 
 
 async def holding_followers(
-    db: Database, author_id: int, first_follower_id: int, last_follower_id: int
+    db: Database,
+    author_id: int,
+    first_follower_id: int,
+    last_follower_id: int,
+    most: int | None = None,
 ) -> "array[int]":
-    """Who follows the author now, of one range of ids, both ends inclusive, in order.
+    """Who follows the author now, of one range of ids, both ends inclusive, the lowest first.
 
     Packed: a row each would cost fan-out more than all the rest that it does for a follower.
     """
     packed = await db.fetchval(
         """
         SELECT string_agg(int8send(follower_id), '' ORDER BY follower_id)
-        FROM followers
-        WHERE shard = $1 AND followee_id = $2 AND follower_id BETWEEN $3 AND $4 AND holds
+        FROM (SELECT follower_id
+              FROM followers
+              WHERE shard = $1 AND followee_id = $2 AND follower_id BETWEEN $3 AND $4 AND holds
+              ORDER BY follower_id
+              LIMIT $5) AS lowest
         """,
         shard_of(author_id),
         author_id,
         first_follower_id,
         last_follower_id,
+        most,
     )
     ids = array("q", packed or b"")
     if sys.byteorder == "little":

@@ -4,7 +4,6 @@ Three orders keep windows without a hole: followers are read only after the post
 an author's posts only after the follow is, and the keys' names (see `Feeds.refresh`) after both.
 """
 
-from array import array
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
@@ -18,7 +17,7 @@ from stores import cache_erasure, erasures, follows, posts
 from stores.database import Database, transaction
 from stores.follows import EdgeRow
 from stores.posts import PostRow, PostState
-from workers.pushing import push
+from workers.pushing import push_range
 from workers.reflecting import edge_rows, reflect
 from workers.site import Site
 
@@ -56,16 +55,13 @@ async def plan_author(
     site: Site, author_id: int, published: Sequence[tuple[Delivery[PostPublished], PostRow]]
 ) -> None:
     async with transaction(site.database) as db:
-        if await follows.follower_count(db, author_id) <= FOLLOWERS_PER_CHUNK:
-            follower_ids = await follows.holding_followers(db, author_id, 0, MAX_ID)
-            bounds = []
-        else:
-            follower_ids = array("q")
-            bounds = await follows.follower_range_bounds(db, author_id, FOLLOWERS_PER_CHUNK)
-
-    await push(
-        site, author_id, [(row.published_ms or 0, row.id) for _, row in published], follower_ids
-    )
+        few = await follows.follower_count(db, author_id) <= FOLLOWERS_PER_CHUNK
+        bounds = (
+            [] if few else await follows.follower_range_bounds(db, author_id, FOLLOWERS_PER_CHUNK)
+        )
+    if few:
+        places = [(row.published_ms or 0, row.id) for _, row in published]
+        await push_range(site, author_id, places, 0, MAX_ID)
     for delivery, row in published:
         first = 0
         for last in bounds:

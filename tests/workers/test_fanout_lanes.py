@@ -43,16 +43,16 @@ class ChunkReads:
         self.read = follows.holding_followers
         monkeypatch.setattr(follows, "holding_followers", self.stopped)
 
-    async def stopped(self, db, author_id, first_id, last_id):
+    async def stopped(self, db, author_id, first_id, *until):
         if author_id != ADA or first_id != 0:  # another's few followers, or the look afterwards
-            return await self.read(db, author_id, first_id, last_id)
+            return await self.read(db, author_id, first_id, *until)
         self.inside += 1
         self.most_inside = max(self.inside, self.most_inside)
         if self.inside == LARGE_AT_ONCE:
             self.full.set()
         await self.go.wait()
         self.inside -= 1
-        return await self.read(db, author_id, first_id, last_id)
+        return await self.read(db, author_id, first_id, *until)
 
 
 async def test_an_ordinary_post_passes_a_crowd_of_chunks(site, chunk_reads):
