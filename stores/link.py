@@ -31,13 +31,18 @@ class Link:
 
     async def call(self, *command: str | bytes | int) -> Any:
         """The reply. ConnectionError of redis-py when there is none in time."""
-        wire = self._wire
-        if wire is None or wire.closed:
-            wire = await self._connected()
+        wire = await self.connected()
         reply = await wire.send(command)
         if isinstance(reply, hiredis.ReplyError):
             raise ResponseError(str(reply))
         return reply
+
+    async def connected(self) -> "Wire":
+        """The connection, for whoever has to know what was sent and what was not."""
+        wire = self._wire
+        if wire is None or wire.closed:
+            wire = await self._connected()
+        return wire
 
     def close(self) -> None:
         if self._wire is not None:
