@@ -16,6 +16,7 @@ from gateway.keys import (
     READER_REACH,
     SETTINGS,
 )
+from gateway.outboxes import OUTBOXES, Remembered
 from gateway.present import WRITTEN, Written
 from gateway.pulling import PULLING, Pulling
 from gateway.visibility import HELD, Held
@@ -37,6 +38,7 @@ async def open_caching(app: web.Application) -> AsyncIterator[None]:
     app[NOTICES].subscribe(app[CARDS].hear)
     link = Link(cache, CALL_SECONDS)
     app[FEEDS] = Feeds(cache, app[LOG].client, link=link, reach=cache_reach)
+    app[OUTBOXES] = Remembered(app[FEEDS])
     app[HELD] = Held()
     app[PULLING] = Pulling()
     app[WRITTEN] = Written(Addresses.of(app[SETTINGS]))

@@ -40,10 +40,18 @@ local function smaller(one, other)
     return one < other
 end
 
+-- What stands at the key of a list; nil, which ends a reply, when no list is wanted.
+local function list_at(key)
+    if not key then return nil end
+    local found = redis.pcall('GET', key)
+    return type(found) == 'string' and found or ''
+end
+
 -- skeleton: one slice of a window, newest first, with the authors that its viewer no longer sees.
--- KEYS  1 window  2 hidden
+-- KEYS  1 window  2 hidden  3 a list of outboxes.lua, if it is wanted
 -- ARGV  1 cursor's ms or ''  2 cursor's post id or ''  3 how many entries
--- Reply {floor, 'ms,post id,...', 'hidden author,...'}, or nil when there is no window to trust.
+-- Reply {floor, 'ms,post id,...', 'hidden author,...'}, or nil when there is no window to trust;
+--       with a third key also the list, '' when there is none.
 --       Entries below the cursor in falling ms; those of one ms in no order and all of them.
 --       Two texts, for a client reads one text much faster than sixty replies.
 -- Cost  one trip; 10 us and 0.3 us an entry.
@@ -68,7 +76,9 @@ local function skeleton(keys, args)
     local entries, from, unseen = {}, '+inf', table.concat(hidden, ',')
     local before_ms, before_id, count = args[1], args[2], tonumber(args[3])
     if before_ms ~= '' then
-        if tonumber(before_ms) <= tonumber(floor) then return {floor, '', unseen} end
+        if tonumber(before_ms) <= tonumber(floor) then
+            return {floor, '', unseen, list_at(keys[3])}
+        end
         for _, id in ipairs(redis.call('ZRANGE', window, before_ms, before_ms, 'BYSCORE')) do
             if smaller(id, before_id) then
                 entries[#entries + 1] = before_ms
@@ -95,7 +105,7 @@ local function skeleton(keys, args)
             entries[#entries + 1] = id
         end
     end
-    return {floor, table.concat(entries, ','), unseen}
+    return {floor, table.concat(entries, ','), unseen, list_at(keys[3])}
 end
 
 -- push: put a published post into windows that exist and reach that far down.

@@ -18,7 +18,7 @@ from redis.exceptions import ResponseError
 from runtime.functions import Functions, is_unknown_function
 from runtime.reach import Reach
 from stores.epochs import SECONDS_BELIEVED, Epochs, Generations
-from stores.feed_keys import Names, both_keys, grouped, names_of, window_key
+from stores.feed_keys import Names, all_keys, both_keys, grouped, names_of, window_key
 from stores.link import Link
 from stores.pushes import Push, Pushed
 from stores.trips import Call, overlapped, trips_of
@@ -47,6 +47,8 @@ class Slice(NamedTuple):
     entries: list[Place]
     hidden: frozenset[int]
     """Authors whose posts may still stand here and are not to be shown."""
+    followed: bytes = b""
+    """The viewer's list of those with outboxes, where it was asked for and there is one."""
 
 
 class Merge(NamedTuple):
@@ -95,19 +97,24 @@ class Feeds:
             epoch = await self._epochs.read()
         self._adopt(epoch, await self._generations.read())
 
-    async def skeleton(self, viewer_id: int, before: Place | None, count: int) -> Slice | None:
-        """Up to `count` entries below `before`, fewer where the window ends; None: ask Postgres."""
+    async def skeleton(
+        self, viewer_id: int, before: Place | None, count: int, *, followed: bool = False
+    ) -> Slice | None:
+        """Up to `count` entries below `before`, fewer where the window ends; None: ask Postgres.
+
+        `followed`: with the viewer's list of followed authors, for whoever joins outboxes to it.
+        """
         names = self._names
         if names is None or time.monotonic() >= self._due:
             names = await self.current_names()
-        keys = both_keys(names, viewer_id)
+        keys = all_keys(names, viewer_id) if followed else both_keys(names, viewer_id)
         reply = await self._ask("skeleton", keys, [*(before or (b"", b"")), count])
         if reply is None:
             return None
         # One text read at once: number by number it would take ten times as long.
         floor, flat, hidden = reply[0], _numbers(b"[%b]" % reply[1]), _numbers(b"[%b]" % reply[2])
         places = sorted(zip(flat[::2], flat[1::2], strict=True), reverse=True)
-        return Slice(int(floor), places[:count], frozenset(hidden))
+        return Slice(int(floor), places[:count], frozenset(hidden), *reply[3:])
 
     async def begin_build(self, viewer_id: int) -> str | None:
         """A token to build the viewer's window under; None when that is done or being done.
@@ -172,6 +179,10 @@ class Feeds:
         """Of each (viewer, author): the viewer's window shows the author again."""
         names = await self.current_names()
         await self.trips(("unhide", both_keys(names, each), [author]) for each, author in edges)
+
+    def server(self) -> tuple[Redis, Reach]:
+        """The cache and whether it answers, for what stands there beside the windows."""
+        return self._cache, self._reach
 
     async def current_names(self) -> Names:
         """How keys of the present epoch and generation begin."""

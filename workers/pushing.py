@@ -12,6 +12,7 @@ from events.work import FanoutChunk
 from stores import follows
 from stores.database import transaction
 from stores.feeds import Place
+from stores.progress import Note
 from stores.pushes import NOBODY, Push, Pushed
 from workers.reflecting import edge_rows, reflect
 from workers.site import Site
@@ -42,9 +43,10 @@ async def push_one(site: Site, delivery: Delivery[FanoutChunk]) -> None:
     chunk = delivery.event
     places = [(chunk.published_ms, chunk.post_id)]
     async with site.large:
-        await push_range(
+        [met] = await push_range(
             site, delivery.actor, places, chunk.first_follower_id, chunk.last_follower_id
         )
+        await site.fanouts.note([Note(chunk.post_id, None, str(chunk.first_follower_id), met)])
 
 
 async def push_range(

@@ -28,6 +28,7 @@ async def reflect(site: Site, rows: dict[Edge, EdgeRow]) -> None:
     """
     while rows:
         await site.feeds.refresh()
+        await site.outboxes.forget_lists({follower_id for follower_id, _ in rows})
         await site.feeds.hide(edge for edge, row in rows.items() if not row.holds)
         await show(site, [edge for edge, row in rows.items() if row.holds])
         now = await edge_rows(site, rows)

@@ -46,7 +46,7 @@ async def test_absent_is_not_empty(feeds, build):
 
     await build()
 
-    assert await feeds.skeleton(VIEWER, None, 30) == (0, [], frozenset())
+    assert await feeds.skeleton(VIEWER, None, 30) == (0, [], frozenset(), b"")
 
 
 async def test_a_push_reaches_windows_that_exist(feeds, build):
@@ -181,7 +181,7 @@ async def test_hidden_authors_come_with_the_slice(feeds, build):
     await feeds.unhide([(VIEWER, 6), (VIEWER, 8)])
     assert (await feeds.skeleton(VIEWER, None, 30)).hidden == {7}
     await feeds.unhide([(VIEWER, 7)])
-    assert await feeds.skeleton(VIEWER, None, 30) == (0, [], frozenset())
+    assert await feeds.skeleton(VIEWER, None, 30) == (0, [], frozenset(), b"")
 
 
 async def test_a_window_without_its_hidden_authors_is_not_believed(feeds, build, cache_client):
