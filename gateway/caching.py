@@ -15,10 +15,11 @@ from gateway.keys import (
     READER,
     READER_REACH,
     SETTINGS,
+    WRITTEN,
 )
-from gateway.present import WRITTEN, Written
 from gateway.pulling import PULLING, Pulling
 from gateway.visibility import HELD, Held
+from gateway.written import Written
 from runtime.connections import open_cache
 from runtime.reach import Reach
 from stores.cards import Cards
@@ -39,7 +40,7 @@ async def open_caching(app: web.Application) -> AsyncIterator[None]:
     app[FEEDS] = Feeds(cache, app[LOG].client, link=link, reach=cache_reach)
     app[HELD] = Held()
     app[PULLING] = Pulling()
-    app[WRITTEN] = Written(Addresses.of(app[SETTINGS]))
+    app[WRITTEN] = Written(Addresses.of(app[SETTINGS]), app[CARDS], app[NOTICES])
     app[NOTICES].subscribe(app[WRITTEN].hear)
     yield
     await app[PULLING].close()

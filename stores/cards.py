@@ -5,7 +5,7 @@ it is not kept anywhere: it is read again until the row has caught up.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from asyncpg import Pool, Record
@@ -80,6 +80,19 @@ class Cards:
     async def authors_in_reach(self, ids: Sequence[int]) -> tuple[dict[int, AuthorCard], bool]:
         """What can be had now, and whether that is all there is."""
         return await self._authors.take(ids)
+
+    def when_forgotten(self, post: Callable[[int], None], author: Callable[[int], None]) -> None:
+        """Call these with the ids of cards that are forgotten: what was made of one is old, too."""
+        self._posts.when_forgotten(post)
+        self._authors.when_forgotten(author)
+
+    def held_post(self, post_id: int) -> PostCard | None:
+        """The post's card, if this process remembers it; see `Shelf.held`."""
+        return self._posts.held(post_id)
+
+    def held_author(self, account_id: int) -> AuthorCard | None:
+        """The author's card, if this process remembers it."""
+        return self._authors.held(account_id)
 
     async def put_author(self, row: AccountRow) -> None:
         """A row was read: keep its card, for when there is no asking."""

@@ -87,6 +87,7 @@ class Shelf(Generic[C]):
         self._emptied = emptied
         self._wanted: OrderedDict[int, tuple[int, ...]] = OrderedDict()
         self._to_age: dict[int, int] = {}
+        self._listeners: list[Callable[[int], None]] = []
         self._aging: asyncio.Task[None] | None = None
 
     async def take(self, ids: Sequence[int]) -> tuple[dict[int, C], bool]:
@@ -112,6 +113,14 @@ class Shelf(Generic[C]):
         await self._keep(read.values())
         return found | read, True
 
+    def when_forgotten(self, listener: Callable[[int], None]) -> None:
+        """Call `listener` with the id of a card of which nothing made before is to be used."""
+        self._listeners.append(listener)
+
+    def held(self, card_id: int) -> C | None:
+        """The card, if this process remembers it: then it is as new as all that was heard of it."""
+        return self._memory.get(card_id)
+
     async def put(self, card: C) -> None:
         """Keep a card that was made of a row read elsewhere, unless it is here already."""
         if self._memory.get(card.id) != card:
@@ -131,6 +140,8 @@ class Shelf(Generic[C]):
         remembered = self._memory.get(card_id)
         if remembered is not None and not self._is_new(remembered):
             self._memory.drop(card_id)
+        for listener in self._listeners:
+            listener(card_id)
         self._age(card_id)
 
     def forget_words(self) -> None:
