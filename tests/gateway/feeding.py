@@ -78,11 +78,13 @@ def app_of(settings, log_client):
     return app
 
 
+def token_of(app, viewer=BOB):
+    session_id = make_id(Position(time.time_ns() // 1_000_000, 0), 0)
+    return app[TOKENS].issue(viewer, session_id)[0]
+
+
 async def read(client, viewer=BOB, *, headers=(), **query):
-    token, _ = client.app[TOKENS].issue(
-        viewer, make_id(Position(time.time_ns() // 1_000_000, 0), 0)
-    )
-    headers = {"Authorization": f"Bearer {token}"} | dict(headers)
+    headers = {"Authorization": f"Bearer {token_of(client.app, viewer)}"} | dict(headers)
     async with client.get("/v1/feed", params=query, headers=headers) as response:
         return response, await response.json(content_type=None)
 

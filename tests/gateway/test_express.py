@@ -1,33 +1,13 @@
 """The express way answers as the ordinary way does, byte for byte, and knows when not to."""
 
 import pytest
-from prometheus_client import REGISTRY
 
 from gateway.keys import FEEDS, NOTICES
 from stores.feeds import Push
+from tests.gateway.expressing import express, ordinary, pages
 from tests.gateway.feeding import BOB, EVE, NOW, all_pages, follow, ids_of, opening, publish, read
 
 OF_THE_MOMENT = {"x-request-id", "date", "ratelimit-remaining", "ratelimit-reset", "connection"}
-
-
-def pages(outcome):
-    return REGISTRY.get_sample_value("heliograph_express_pages_total", {"outcome": outcome}) or 0
-
-
-async def express(client, viewer=BOB, **query):
-    """A read of which the express way is sure to be the maker."""
-    served = pages("served")
-    answer = await read(client, viewer, **query)
-    assert pages("served") == served + 1
-    return answer
-
-
-async def ordinary(client, viewer=BOB, **query):
-    """The same read, made the ordinary way: of a connection that is to be closed."""
-    served = pages("served")
-    answer = await read(client, viewer, headers={"Connection": "close"}, **query)
-    assert pages("served") == served
-    return answer
 
 
 @pytest.fixture
