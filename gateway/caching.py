@@ -32,11 +32,11 @@ async def open_caching(app: web.Application) -> AsyncIterator[None]:
     cache = app[CACHE] = open_cache(app[SETTINGS])
     cache_reach = app[CACHE_REACH] = Reach("cache-unavailable", CALL_SECONDS)
     app[READER_REACH] = Reach("metadata-unavailable")
+    link = Link(cache, CALL_SECONDS)
     app[CARDS] = Cards(
-        cache, app[READER], cache_reach=cache_reach, database_reach=app[READER_REACH]
+        cache, app[READER], cache_reach=cache_reach, database_reach=app[READER_REACH], link=link
     )
     app[NOTICES].subscribe(app[CARDS].hear)
-    link = Link(cache, CALL_SECONDS)
     app[FEEDS] = Feeds(cache, app[LOG].client, link=link, reach=cache_reach)
     app[HELD] = Held()
     app[PULLING] = Pulling()

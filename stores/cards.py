@@ -22,6 +22,7 @@ from stores.accounts import AccountRow, accounts_by_ids
 from stores.database import Database
 from stores.epochs import Epochs
 from stores.fragments import AuthorCard, PostCard, author_card, post_card
+from stores.link import Link
 from stores.posts import PostState, post_rows
 from stores.shelves import Places, Shelf
 
@@ -42,13 +43,17 @@ class Cards:
         *,
         cache_reach: Reach | None = None,
         database_reach: Reach | None = None,
+        link: Link | None = None,
     ) -> None:
-        """The reaches are those of everybody in the process who asks the same engines."""
+        """The reaches are those of everybody in the process who asks the same engines.
+
+        `link`: for whoever reads all the time; it goes to the same server as `cache`.
+        """
         cache_reach = cache_reach or Reach("cache-unavailable", CACHE_SECONDS)
         database_reach = database_reach or Reach("metadata-unavailable")
         epochs = Epochs(cache)
         cache_reach.when_lost(epochs.doubt)
-        places = Places(cache, cache_reach, epochs, database, database_reach)
+        places = Places(cache, cache_reach, epochs, database, database_reach, link)
         self._erased: OrderedDict[int, None] = OrderedDict()
         self._posts = Shelf(
             "post",
