@@ -17,6 +17,7 @@ from gateway.keys import (
     SETTINGS,
     WRITTEN,
 )
+from gateway.outboxes import OUTBOXES, Remembered
 from gateway.pulling import PULLING, Pulling
 from gateway.visibility import HELD, Held
 from gateway.written import Written
@@ -38,6 +39,7 @@ async def open_caching(app: web.Application) -> AsyncIterator[None]:
     )
     app[NOTICES].subscribe(app[CARDS].hear)
     app[FEEDS] = Feeds(cache, app[LOG].client, link=link, reach=cache_reach)
+    app[OUTBOXES] = Remembered(app[FEEDS])
     app[HELD] = Held()
     app[PULLING] = Pulling()
     app[WRITTEN] = Written(Addresses.of(app[SETTINGS]), app[CARDS], app[NOTICES])

@@ -27,11 +27,13 @@ from gateway.inflight import REQUESTS
 from gateway.keys import CACHE_REACH, FEEDS, NOTICES, READER_REACH, TOKENS
 from gateway.limits import LIMITS
 from gateway.memory import items_at_once, memory_of
+from gateway.outboxes import NOBODY, OUTBOXES, join
 from gateway.plain import PATH, Asked, asked_of
 from gateway.telling import Telling
 from runtime.errors import Unauthenticated
 from runtime.metrics import express_pages
 from stores.feeds import Place
+from stores.outboxes import Roll
 from stores.rates import Allowance, Left
 from stores.slices import Slice, slice_of
 
@@ -57,6 +59,8 @@ class Reading(msgspec.Struct):
     left: Left
     entered: float
     finish: Finish
+    roll: Roll
+    """Who pulls, as of before the window is read."""
     before: Place | None
     items: list[bytes]
     slices: int = 1
@@ -70,7 +74,7 @@ class Express:
         self._cache_reach, self._database_reach = app[CACHE_REACH], app[READER_REACH]
         self._places, self._rates = app[REQUESTS], app[LIMITS].rates
         self._limit = app[LIMITS].by_name["reads"]
-        self._memory = memory_of(app)
+        self._memory, self._outboxes = memory_of(app), app[OUTBOXES]
         self._heads, self._ids, self._telling = Heads(), RequestIds(), Telling(PATH)
 
     def take(self, message: RawRequestMessage, payload: StreamReader, finish: Finish) -> bool:
@@ -78,7 +82,10 @@ class Express:
         asked = asked_of(message, payload)
         headers = message.headers
         viewer_id = self._viewer_of(headers) if asked is not None else None
-        if asked is None or viewer_id is None or self._places.is_full() or not takes_json(headers):
+        roll = self._outboxes.roll()
+        if asked is None or viewer_id is None or roll is None or roll is NOBODY:
+            return False
+        if self._places.is_full() or not takes_json(headers):
             return False
         allowance = Allowance(viewer_id, self._limit.most, self._limit.seconds)
         left = self._rates.take_one_here(allowance)
@@ -92,6 +99,7 @@ class Express:
             left=left,
             entered=self._places.enter(),
             finish=finish,
+            roll=roll,
             before=asked.before,
             items=[],
         )
@@ -115,8 +123,13 @@ class Express:
 
     def _ask(self, reading: Reading) -> bool:
         count = reading.asked.limit - len(reading.items) + 1
-        then = partial(self._go_on, reading)
-        return self._feeds.ask_skeleton(reading.viewer_id, reading.before, count, then)
+        return self._feeds.ask_skeleton(
+            reading.viewer_id,
+            reading.before,
+            count,
+            partial(self._go_on, reading),
+            followed=bool(reading.roll.changed),
+        )
 
     def _go_on(self, reading: Reading, reply: Any) -> None:
         """Called with the cache's reply. Never raises: other readings' replies come after it."""
@@ -144,7 +157,7 @@ class Express:
     def _answer(self, reading: Reading, reply: Any) -> bytes | None:
         """The whole answer, `AGAIN`, or None when not all of it is at hand."""
         count = reading.asked.limit - len(reading.items)
-        window = self._window_in(reply, count + 1, reading.entered)
+        window = self._window_in(reply, reading, count + 1)
         if window is None:
             return None
         end = len(window.entries) <= count
@@ -163,14 +176,18 @@ class Express:
             return AGAIN if self._ask(reading) else None
         return self._written(reading, None if end else reading.before)
 
-    def _window_in(self, reply: Any, count: int, asked_at: float) -> Slice | None:
+    def _window_in(self, reply: Any, reading: Reading, count: int) -> Slice | None:
+        """With what is pulled there; None when there is none, or an engine is known to be away."""
         if isinstance(reply, RedisConnectionError):
-            self._cache_reach.lost(reply, asked_at)
+            self._cache_reach.lost(reply, reading.entered)
             return None
         away = self._cache_reach.is_away() or self._database_reach.is_away()
         if reply is None or away or isinstance(reply, Exception):
             return None
-        return slice_of(reply, count)
+        window, roll = slice_of(reply, count), reading.roll
+        if not roll.changed:
+            return window
+        return join(self._outboxes, roll, window, reading.before, count)
 
     def _written(self, reading: Reading, after: Place | None) -> bytes:
         """As `answers.page` and `canonical.finish_headers` write it."""

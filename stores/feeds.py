@@ -17,8 +17,9 @@ from redis.exceptions import ResponseError
 from runtime.functions import Functions, is_unknown_function
 from runtime.reach import Reach
 from stores.epochs import SECONDS_BELIEVED, Epochs, Generations
-from stores.feed_keys import Names, both_keys, grouped, names_of, window_key
+from stores.feed_keys import Names, all_keys, both_keys, grouped, names_of, window_key
 from stores.link import Link, Then
+from stores.pushes import Push, Pushed
 from stores.slices import Slice, slice_of
 
 FUNCTIONS = Functions(Path(__file__).with_name("feeds.lua"))
@@ -35,14 +36,6 @@ TRIPS_SECONDS = 10.0
 
 Place = tuple[int, int]
 """Where an entry stands: (publication in Unix ms, post id). Feeds run from high to low."""
-
-
-class Push(NamedTuple):
-    """One published post and the followers into whose windows it goes."""
-
-    published_ms: int
-    post_id: int
-    follower_ids: Sequence[int]
 
 
 class Merge(NamedTuple):
@@ -90,16 +83,23 @@ class Feeds:
             epoch = await self._epochs.read()
         self._adopt(epoch, await self._generations.read())
 
-    async def skeleton(self, viewer_id: int, before: Place | None, count: int) -> Slice | None:
-        """Up to `count` entries below `before`, fewer where the window ends; None: ask Postgres."""
+    async def skeleton(
+        self, viewer_id: int, before: Place | None, count: int, *, followed: bool = False
+    ) -> Slice | None:
+        """Up to `count` entries below `before`, fewer where the window ends; None: ask Postgres.
+
+        `followed`: with the viewer's list of followed authors, for whoever joins outboxes to it.
+        """
         names = self._names
         if names is None or time.monotonic() >= self._due:
             names = await self.current_names()
-        keys = both_keys(names, viewer_id)
+        keys = all_keys(names, viewer_id) if followed else both_keys(names, viewer_id)
         reply = await self._ask("skeleton", keys, [*(before or (b"", b"")), count])
         return None if reply is None else slice_of(reply, count)
 
-    def ask_skeleton(self, viewer_id: int, before: Place | None, count: int, then: Then) -> bool:
+    def ask_skeleton(
+        self, viewer_id: int, before: Place | None, count: int, then: Then, *, followed: bool
+    ) -> bool:
         """As `skeleton`, without a task: `then` is given what `slice_of` reads, None or an error.
 
         False: that cannot be asked now; `skeleton` finds out why, and waits where it must.
@@ -108,8 +108,9 @@ class Feeds:
         stale = names is None or time.monotonic() >= self._due
         if names is None or stale or link is None or self._reach.is_away():
             return False
-        keys = both_keys(names, viewer_id)
-        return link.ask(("FCALL", SKELETON, 2, *keys, *(before or (b"", b"")), count), then)
+        keys = all_keys(names, viewer_id) if followed else both_keys(names, viewer_id)
+        command = ("FCALL", SKELETON, len(keys), *keys, *(before or (b"", b"")), count)
+        return link.ask(command, then)
 
     async def begin_build(self, viewer_id: int) -> str | None:
         """A token to build the viewer's window under; None when that is done or being done.
@@ -133,15 +134,17 @@ class Feeds:
         arguments = [token, floor, self.cap, *flat_of(entries)]
         return bool(await self._call("merge", [window_key(names, viewer_id)], arguments))
 
-    async def push(self, pushes: Iterable[Push]) -> int:
-        """Put posts into the windows that reach that far down; how many entries are new."""
-        names = await self.current_names()
-        replies = await self.trips(
-            ("push", windows, [self.cap, each.published_ms, each.post_id])
-            for each in pushes
-            for windows in grouped(names, each.follower_ids)
-        )
-        return sum(replies)
+    async def push(self, pushes: Iterable[Push]) -> list[Pushed]:
+        """Put posts into the windows that reach that far down; what became of each push."""
+        names, pushed = await self.current_names(), []
+        for ms, post_id, follower_ids in pushes:
+            replies = await self.trips(
+                ("push", windows, [self.cap, ms, post_id])
+                for windows in grouped(names, follower_ids)
+            )
+            counts = (sum(each) for each in zip((0, 0, 0), *replies, strict=True))
+            pushed.append(Pushed(len(follower_ids), *counts))
+        return pushed
 
     async def floors(self, viewer_ids: Sequence[int]) -> list[int | None]:
         """How far down each viewer's window reaches; None where there is none."""
@@ -172,6 +175,10 @@ class Feeds:
         """Of each (viewer, author): the viewer's window shows the author again."""
         names = await self.current_names()
         await self.trips(("unhide", both_keys(names, each), [author]) for each, author in edges)
+
+    def server(self) -> tuple[Redis, Reach]:
+        """The cache and whether it answers, for what stands there beside the windows."""
+        return self._cache, self._reach
 
     async def current_names(self) -> Names:
         """How keys of the present epoch and generation begin."""

@@ -3,7 +3,7 @@
 Their writes are in stores/edges.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -94,14 +94,18 @@ async def following_page(
     return [(row["followee_id"], row["wish_version"]) for row in rows]
 
 
-async def follower_count(db: Database, account_id: int) -> int:
-    """How many follow the account; 0 when there is none."""
-    count: int | None = await db.fetchval(
-        "SELECT followers FROM accounts WHERE shard = $1 AND id = $2",
-        shard_of(account_id),
-        account_id,
+async def follower_counts(db: Database, account_ids: Collection[int]) -> dict[int, int]:
+    """How many follow each of the accounts that there are."""
+    rows = await db.fetch(
+        """
+        SELECT id, followers
+        FROM unnest($1::smallint[], $2::bigint[]) AS wanted (shard, id)
+        JOIN accounts USING (shard, id)
+        """,
+        shards_of(account_ids),
+        list(account_ids),
     )
-    return count or 0
+    return {row["id"]: row["followers"] for row in rows}
 
 
 async def holding_followers(

@@ -69,6 +69,7 @@ async def open_site(settings: Settings, role: str) -> AsyncIterator[Site | Darkr
                 log=log,
                 database=await stack.enter_async_context(await open_database(settings)),
                 feeds=Feeds(cache, log.client),
+                pull_above=settings.pull_above,
             )
 
 

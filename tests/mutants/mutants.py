@@ -81,8 +81,8 @@ MUTANTS = (
     Mutant(
         "no floor check on push",
         "stores/feeds.lua",
-        "        if holder and tonumber(ms) > tonumber(floor) then\n            -- LT",
-        "        if holder then\n            -- LT",
+        "        elseif moment > tonumber(floor) then\n            -- LT",
+        "        elseif floor then\n            -- LT",
         ("tests/stores/test_feeds.py",),
     ),
     Mutant(
