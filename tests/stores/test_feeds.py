@@ -136,15 +136,15 @@ async def test_every_kind_of_window_is_trimmed_alike(feeds, build, hides, built)
     token = await build() if built else await feeds.begin_build(VIEWER)
     if hides:
         await feeds.hide([(VIEWER, 6)])
-    pushes = [Push(NOW + ms // 2, post(ms), [VIEWER]) for ms in range(24)]
-    assert await feeds.push(pushes) == [Pushed(1, 1, 0, 0)] * 24
+    pushes = [Push(NOW + ms // 2, post(ms), [VIEWER]) for ms in range(23)]
+    assert await feeds.push(pushes) == [Pushed(1, 1, 0, 0)] * 23
     assert await feeds.push([Push(NOW + 1, post(99), [VIEWER])]) == [Pushed(1, 0, 0, 1)]
     if token:
         assert await feeds.finish_build(VIEWER, token, [], truncated=False)
 
     window = await feeds.skeleton(VIEWER, None, 100)
     assert window.floor == NOW + 1
-    assert window.entries == [(NOW + ms // 2, post(ms)) for ms in range(23, 3, -1)]
+    assert window.entries == [(NOW + ms // 2, post(ms)) for ms in range(22, 3, -1)]
 
 
 async def test_a_lost_build_changes_nothing(feeds, cache_client):
