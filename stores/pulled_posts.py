@@ -83,6 +83,6 @@ async def followed_among(db: Database, viewer_id: int, author_ids: Collection[in
 
 
 async def all_pulled(db: Database) -> frozenset[int]:
-    """Every pulled post that is shown."""
-    rows = await db.fetch("SELECT id FROM posts WHERE state = 21 AND pulled")
+    """Every pulled post that is shown; of the site's own table, whatever a session has laid out."""
+    rows = await db.fetch("SELECT id FROM heliograph.posts WHERE state = 21 AND pulled")
     return frozenset(row["id"] for row in rows)

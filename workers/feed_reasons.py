@@ -164,11 +164,11 @@ def _beyond_outbox(e: Evidence, names: Names) -> Answer | None:
     published = e.rows.post.published_ms if e.rows and e.rows.post else None
     if not e.is_pulled or e.outbox is None or published is None:
         return None
-    box = e.outbox.box
+    box, outbox = e.outbox.box, f"the outbox of {names.author}"
     if box.state != "window":
-        return _by_postgres(e, f"it is pulled, and the outbox of {names.author} is {box.state} now")
+        return _by_postgres(e, f"it is pulled; {outbox} is {box.state}, so it is up to PostgreSQL")
     if published <= box.floor:
-        return _by_postgres(e, f"it is pulled, and lies below the floor of {names.author}'s outbox")
+        return _by_postgres(e, f"it is pulled, from below {outbox}, so it is up to PostgreSQL")
     return None
 
 
