@@ -20,9 +20,10 @@ from gateway.shapes import Post
 from gateway.visibility import shown_authors
 from runtime.errors import Invalid, Unavailable
 from runtime.metrics import feed_slices
-from stores.feeds import Place, Slice
+from stores.feeds import Place
 from stores.fragments import AuthorCard, PostCard
 from stores.posts import PostState
+from stores.slices import Slice
 
 # A page of which much is hidden is filled up, but a page never costs more than this.
 SLICES = 3

@@ -20,8 +20,9 @@ from gateway.pulling import turn
 from runtime.errors import Unavailable
 from stores import pulled_posts
 from stores.database import reading
-from stores.feeds import Feeds, Place, Slice
+from stores.feeds import Feeds, Place
 from stores.outboxes import Outboxes, Roll, listed
+from stores.slices import Slice
 
 FRESH_SECONDS = 1.0
 # About 100 bytes each. Beyond it all are forgotten, and those that are read come back.

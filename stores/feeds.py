@@ -4,14 +4,13 @@ Fan-out pushes into them, the feed route reads slices of them, and builds those 
 Postgres. What each server-side function does, and what a window looks like, stands in feeds.lua.
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
@@ -19,34 +18,26 @@ from runtime.functions import Functions, is_unknown_function
 from runtime.reach import Reach
 from stores.epochs import SECONDS_BELIEVED, Epochs, Generations
 from stores.feed_keys import Names, all_keys, both_keys, grouped, names_of, window_key
-from stores.link import Link
+from stores.link import Link, Then
 from stores.pushes import Push, Pushed
+from stores.slices import Slice, slice_of
+from stores.trips import Call, overlapped, trips_of
 
 FUNCTIONS = Functions(Path(__file__).with_name("feeds.lua"))
+SKELETON = FUNCTIONS.name("skeleton")
 
 # 20 bytes an entry, and inserting into a longer listpack costs the server four times as much.
 CAP = 256
-CALLS_PER_TRIP = 64
 BUILD_SECONDS = 30
-_numbers = msgspec.json.Decoder(list[int]).decode
 # A cache that hangs is as good as gone: whoever waits can be answered from Postgres.
 CALL_SECONDS = 0.5
 # Fan-out has nobody waiting, and may keep the cache busy for a while.
 TRIPS_SECONDS = 10.0
+# Of all who push in this process: one is being answered, one is at hand.
+TRIPS_AT_ONCE = 2
 
 Place = tuple[int, int]
 """Where an entry stands: (publication in Unix ms, post id). Feeds run from high to low."""
-
-
-class Slice(NamedTuple):
-    """A part of a window, newest first. What lies at `floor` or below is in Postgres alone."""
-
-    floor: int
-    entries: list[Place]
-    hidden: frozenset[int]
-    """Authors whose posts may still stand here and are not to be shown."""
-    followed: bytes = b""
-    """The viewer's list of those with outboxes, where it was asked for and there is one."""
 
 
 class Merge(NamedTuple):
@@ -81,6 +72,7 @@ class Feeds:
         self._names: Names | None = None
         self._generations = Generations(log)
         self._due = 0.0
+        self._turns = asyncio.Semaphore(TRIPS_AT_ONCE)
         self._reach = reach or Reach("cache-unavailable", CALL_SECONDS)
         self._reach.when_lost(self._lost)
 
@@ -106,12 +98,22 @@ class Feeds:
             names = await self.current_names()
         keys = all_keys(names, viewer_id) if followed else both_keys(names, viewer_id)
         reply = await self._ask("skeleton", keys, [*(before or (b"", b"")), count])
-        if reply is None:
-            return None
-        # One text read at once: number by number it would take ten times as long.
-        floor, flat, hidden = reply[0], _numbers(b"[%b]" % reply[1]), _numbers(b"[%b]" % reply[2])
-        places = sorted(zip(flat[::2], flat[1::2], strict=True), reverse=True)
-        return Slice(int(floor), places[:count], frozenset(hidden), *reply[3:])
+        return None if reply is None else slice_of(reply, count)
+
+    def ask_skeleton(
+        self, viewer_id: int, before: Place | None, count: int, then: Then, *, followed: bool
+    ) -> bool:
+        """As `skeleton`, without a task: `then` is given what `slice_of` reads, None or an error.
+
+        False: that cannot be asked now; `skeleton` finds out why, and waits where it must.
+        """
+        names, link = self._names, self._link
+        stale = names is None or time.monotonic() >= self._due
+        if names is None or stale or link is None or self._reach.is_away():
+            return False
+        keys = all_keys(names, viewer_id) if followed else both_keys(names, viewer_id)
+        command = ("FCALL", SKELETON, len(keys), *keys, *(before or (b"", b"")), count)
+        return link.ask(command, then)
 
     async def begin_build(self, viewer_id: int) -> str | None:
         """A token to build the viewer's window under; None when that is done or being done.
@@ -215,19 +217,20 @@ class Feeds:
         async with self._reach.bounded():
             return await FUNCTIONS.call(self._cache, function, keys, arguments)
 
-    async def trips(self, calls: Iterable[tuple[str, list[bytes], list[Any]]]) -> list[Any]:
+    async def trips(self, calls: Iterable[Call]) -> list[Any]:
         """Many calls, a bounded number of them in flight; every one of them may be repeated."""
-        remaining, replies = iter(calls), []
         async with self._reach.bounded(TRIPS_SECONDS):
-            while trip := list(islice(remaining, CALLS_PER_TRIP)):
-                answered = await self._trip(trip)
-                if any(isinstance(each, ResponseError) for each in answered):
-                    await FUNCTIONS.load(self._cache)
-                    answered = await self._trip(trip)
-                replies += answered
+            return await overlapped(trips_of(calls), self._answered)
+
+    async def _answered(self, calls: list[Call]) -> list[Any]:
+        async with self._turns:
+            replies = await self._trip(calls)
+            if any(isinstance(each, ResponseError) for each in replies):
+                await FUNCTIONS.load(self._cache)
+                replies = await self._trip(calls)
         return replies
 
-    async def _trip(self, calls: list[tuple[str, list[bytes], list[Any]]]) -> list[Any]:
+    async def _trip(self, calls: list[Call]) -> list[Any]:
         async with self._cache.pipeline(transaction=False) as pipeline:
             for function, keys, arguments in calls:
                 name = FUNCTIONS.name(function)

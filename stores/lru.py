@@ -1,6 +1,6 @@
 """What a process remembers, bounded in bytes: what was not asked for in a while goes first."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -35,6 +35,16 @@ class Lru(Generic[K, V]):
             return None
         self._admit(key, held)
         return held[0]
+
+    def each(self, keys: Sequence[K]) -> list[V | None]:
+        """What is remembered of every key, in their order; None where nothing is."""
+        young = self._young
+        held = [young.get(key) for key in keys]
+        if None not in held:
+            return [each[0] for each in held if each is not None]
+        return [
+            self.get(k) if each is None else each[0] for k, each in zip(keys, held, strict=True)
+        ]
 
     def many(self, keys: Iterable[K]) -> tuple[dict[K, V], list[K]]:
         """Those that are remembered, and the keys of those that are not."""

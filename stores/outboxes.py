@@ -14,7 +14,8 @@ import msgspec
 
 from runtime.functions import Functions
 from stores.feed_keys import list_key, outbox_keys
-from stores.feeds import BUILD_SECONDS, FUNCTIONS, TRIPS_SECONDS, Feeds, Place, Slice, flat_of
+from stores.feeds import BUILD_SECONDS, FUNCTIONS, TRIPS_SECONDS, Feeds, Place, flat_of
+from stores.slices import Slice
 
 ROLL_FUNCTIONS = Functions(Path(__file__).with_name("outboxes.lua"))
 

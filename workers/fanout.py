@@ -5,28 +5,25 @@ an author's posts only after the follow is, and the keys' names (see `Feeds.refr
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 
 from events.envelope import Delivery
 from events.graph import FollowAccepted, Unfollowed
 from events.ids import MAX_ID, shard_of
 from events.posts import PostPublished
 from events.work import FanoutChunk
-from stores import follows, posts, pulls
+from stores import follows, posts
 from stores.database import transaction
-from stores.feeds import Merge, Place
 from stores.follows import EdgeRow
 from stores.posts import PostRow, PostState
 from stores.progress import Note, Plan
-from stores.pushes import Push, Pushed
 from workers.deciding import decide, is_pulling, put_out
+from workers.pushing import push_range
+from workers.reflecting import edge_rows, reflect
 from workers.site import Site
 
 # Small enough to be done well within a lease, large enough that a chunk costs more than its event.
-FOLLOWERS_PER_CHUNK = 2_000
-
-Edge = tuple[int, int]
-"""(follower, followee)"""
+FOLLOWERS_PER_CHUNK = 4_000
 
 
 async def plan_fanout(
@@ -64,15 +61,13 @@ async def plan_author(
 ) -> None:
     pulling = await is_pulling(site, author_id, followers, [row for _, row in published])
     many = followers > FOLLOWERS_PER_CHUNK
-    follower_ids, bounds = [], []
+    bounds = []
     async with transaction(site.database) as db:
         pulled_ids = await decide(db, [row for _, row in published], pulling=pulling)
         pushed = [each for each in published if each[1].id not in pulled_ids]
         # Followers are read after the rows are committed, which they were before.
         if pushed and many:
             bounds = await follows.follower_range_bounds(db, author_id, FOLLOWERS_PER_CHUNK)
-        elif pushed:
-            follower_ids = await follows.holding_followers(db, author_id, 0, MAX_ID)
 
     if pulled := [row for _, row in published if row.id in pulled_ids]:
         await put_out(site, author_id, followers, pulled)
@@ -83,7 +78,7 @@ async def plan_author(
             await announce_chunks(site, delivery, row, bounds)
     elif pushed:
         places = [(row.published_ms or 0, row.id) for _, row in pushed]
-        met = await push(site, author_id, places, follower_ids)
+        met = await push_range(site, author_id, places, 0, MAX_ID)
         await site.fanouts.note(
             Note(post_id, plan, "all", each) for (_, post_id), each in zip(places, met, strict=True)
         )
@@ -107,44 +102,6 @@ async def announce_chunks(
         part = f"{first}-{last}"
         await site.log.announce(chunk, actor=row.author_id, cause=delivery, part=part)
         first = last + 1
-
-
-async def push_chunk(
-    site: Site, batch: Sequence[Delivery[FanoutChunk]]
-) -> Collection[Delivery[FanoutChunk]]:
-    """Push one post to those of a range who follow its author now; who came later is backfilled."""
-    for each in batch:
-        chunk = each.event
-        async with site.large:
-            async with transaction(site.database) as db:
-                follower_ids = await follows.holding_followers(
-                    db, each.actor, chunk.first_follower_id, chunk.last_follower_id
-                )
-            places = [(chunk.published_ms, chunk.post_id)]
-            [met] = await push(site, each.actor, places, follower_ids)
-            await site.fanouts.note([Note(chunk.post_id, None, str(chunk.first_follower_id), met)])
-    return ()
-
-
-async def push(
-    site: Site, author_id: int, places: Sequence[Place], follower_ids: Sequence[int]
-) -> list[Pushed]:
-    """Push an author's posts to these followers, given in order; hide them from who has left.
-
-    What became of each post is answered in the order of `places`.
-
-    Without that look, a push that was slow could bring an unfollowed author back, into a window
-    that was evicted meanwhile and built anew: it hides nobody.
-    """
-    if not follower_ids:
-        return [Pushed(0, 0, 0, 0) for _ in places]
-    await site.feeds.refresh()
-    pushed = await site.feeds.push(Push(ms, post_id, follower_ids) for ms, post_id in places)
-    async with transaction(site.database) as db:
-        now = await follows.holding_followers(db, author_id, follower_ids[0], follower_ids[-1])
-    if left := set(follower_ids).difference(now):
-        await reflect(site, await edge_rows(site, ((each, author_id) for each in left)))
-    return pushed
 
 
 async def backfill(
@@ -183,40 +140,3 @@ async def hide_author(
         for edge, each in zip(edges, batch, strict=True)
         if (edge not in rows or rows[edge].withdrawn_version < each.id) and edge[0] != edge[1]
     ]
-
-
-async def edge_rows(site: Site, edges: Iterable[Edge]) -> dict[Edge, EdgeRow]:
-    async with transaction(site.database) as db:
-        return await follows.edges_of(db, sorted(set(edges)))
-
-
-async def reflect(site: Site, rows: dict[Edge, EdgeRow]) -> None:
-    """Make windows agree with what holds, until a look after the fact shows the same rows.
-
-    Without that look, a slow worker that hides could undo another's later backfill.
-    """
-    while rows:
-        await site.feeds.refresh()
-        await site.outboxes.forget_lists({follower_id for follower_id, _ in rows})
-        await site.feeds.hide(edge for edge, row in rows.items() if not row.holds)
-        await show(site, [edge for edge, row in rows.items() if row.holds])
-        now = await edge_rows(site, rows)
-        rows = {edge: row for edge, row in now.items() if row != rows[edge]}
-
-
-async def show(site: Site, edges: Sequence[Edge]) -> None:
-    """Unhide followees, and add their posts above the floor of each follower's window."""
-    await site.feeds.unhide(edges)
-    floors = await site.feeds.floors([follower_id for follower_id, _ in edges])
-    windows: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for (follower_id, followee_id), floor in zip(edges, floors, strict=True):
-        if floor is not None:
-            windows[followee_id].append((follower_id, floor))
-
-    for followee_id, followers in windows.items():
-        lowest_floor = min(floor for _, floor in followers)
-        async with transaction(site.database) as db:
-            entries = await pulls.recent_of_author(db, followee_id, lowest_floor, site.feeds.cap)
-        # A full read has more below it: there the window has to end, or it would have a hole.
-        floor = entries[-1][0] if len(entries) == site.feeds.cap else 0
-        await site.feeds.merge(Merge(follower_id, entries, floor) for follower_id, _ in followers)

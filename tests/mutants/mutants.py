@@ -86,6 +86,13 @@ MUTANTS = (
         ("tests/stores/test_feeds.py",),
     ),
     Mutant(
+        "push without looking who has left meanwhile",
+        "workers/pushing.py",
+        "    if now != follower_ids and (left := ",
+        "    if not follower_ids and (left := ",
+        ("tests/workers/test_pushing.py", "tests/workers/test_fanout_orders.py"),
+    ),
+    Mutant(
         "build a window from a stale snapshot",
         "gateway/pulling.py",
         "    token = None\n"

@@ -1,6 +1,7 @@
 import pytest
 
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
+from events.ids import MAX_ID
 from stores.accounts import STRANGERS, viewer_relations
 from stores.edges import Verdict, write_verdicts_of_followees, write_verdicts_to_followers
 from stores.follows import (
@@ -76,6 +77,8 @@ async def test_fan_out_reads_followers_by_ranges(reader):
         ]
         assert [each for one in ranges for each in one] == HOLDING
         assert [len(one) for one in ranges[:-1]] == [every] * (len(ranges) - 1)
+        lowest = await holding_followers(reader, ADA.actor, 0, MAX_ID, every)
+        assert list(lowest) == HOLDING[:every]
 
 
 async def test_only_what_has_no_verdict_waits(reader):
