@@ -45,6 +45,10 @@ class Link:
             raise ResponseError(str(reply))
         return reply
 
+    def close(self) -> None:
+        if self._wire is not None:
+            self._wire.close("closed")
+
     def ask(self, command: tuple[str | bytes | int, ...], then: Then) -> bool:
         """As `call`, without a task: `then` is called with the reply. False: not connected now."""
         wire = self._wire
@@ -52,10 +56,6 @@ class Link:
             return False
         wire.ask(command, then)
         return True
-
-    def close(self) -> None:
-        if self._wire is not None:
-            self._wire.close("closed")
 
     async def _connected(self) -> "Wire":
         async with self._connecting:
