@@ -5,6 +5,7 @@ reply calls the rest, which waits for nothing. What is not all at hand, and what
 refused, is left to the ordinary way, which is the whole truth and answers the same bytes.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -30,7 +31,8 @@ from gateway.memory import items_at_once, memory_of
 from gateway.outboxes import NOBODY, OUTBOXES, join
 from gateway.plain import PATH, Asked, asked_of
 from gateway.telling import Telling
-from runtime.errors import Unauthenticated
+from runtime.errors import Unauthenticated, Unavailable
+from runtime.health import stop_watching
 from runtime.metrics import express_pages
 from stores.feeds import Place
 from stores.outboxes import Roll
@@ -45,6 +47,7 @@ Headers: TypeAlias = "CIMultiDictProxy[str]"
 BEARER = "Bearer "
 REQUEST_ID_HEADER = istr("X-Request-Id")
 OPENING = b'{"items":['
+RENEWED_SECONDS = 0.4  # well before FRESH_SECONDS of outboxes are over
 AGAIN = b""
 """Too much of the slice is hidden; another one was asked for."""
 
@@ -70,6 +73,8 @@ class Express:
     """What pages are made of in one process."""
 
     def __init__(self, app: web.Application) -> None:
+        self._app, self._renew_at = app, 0.0
+        self._renewing: asyncio.Task[None] | None = None
         self._tokens, self._notices, self._feeds = app[TOKENS], app[NOTICES], app[FEEDS]
         self._cache_reach, self._database_reach = app[CACHE_REACH], app[READER_REACH]
         self._places, self._rates = app[REQUESTS], app[LIMITS].rates
@@ -104,9 +109,29 @@ class Express:
             items=[],
         )
         if self._ask(reading):
+            if reading.entered >= self._renew_at:
+                self._begin_to_renew(reading.entered)
             return True
         self._undo(reading)
         return False
+
+    def _begin_to_renew(self, now: float) -> None:
+        self._renew_at = now + RENEWED_SECONDS
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew(), name="express.renew")
+
+    async def _renew(self) -> None:
+        """What is believed for a second or two is asked again before; a crowd would wait for it."""
+        try:
+            await self._feeds.renew()
+            await self._outboxes.renew(self._app)
+        except Exception as error:  # noqa: BLE001 - whoever needs it asks for it, and says so
+            if not isinstance(error, Unavailable):
+                lines.error("express.failed", exc_info=error)
+
+    async def close(self) -> None:
+        if self._renewing is not None:
+            await stop_watching(self._renewing)
 
     def _viewer_of(self, headers: Headers) -> int | None:
         """As `guarding.authenticate`; None for whoever is to be refused, in words."""
@@ -210,6 +235,7 @@ async def open_express(app: web.Application) -> AsyncIterator[None]:
     """After everything that pages are made of."""
     app[EXPRESS] = Express(app)
     yield
+    await app[EXPRESS].close()
 
 
 def takes_json(headers: Headers) -> bool:

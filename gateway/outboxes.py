@@ -62,18 +62,23 @@ class Remembered:
     async def ask(self, app: web.Application) -> Roll:
         """The roll as of now; `NOBODY` where only a Postgres that is away could tell."""
         async with self._asking:
-            known = self.roll()
-            if known is not None:
-                return known
-            began = time.monotonic()
-            try:
-                self._roll = await self.store.roll(self._roll) or await self._make(app)
-            except Unavailable as away:
-                if away.code not in POSTGRES_AWAY:
-                    raise
-                self._roll = NOBODY
-            self._until = began + FRESH_SECONDS
-            return self._roll
+            return self.roll() or await self._ask(app)
+
+    async def renew(self, app: web.Application) -> None:
+        """Ask before the roll is too old, for those who will have no time to."""
+        async with self._asking:
+            await self._ask(app)
+
+    async def _ask(self, app: web.Application) -> Roll:
+        began = time.monotonic()
+        try:
+            self._roll = await self.store.roll(self._roll) or await self._make(app)
+        except Unavailable as away:
+            if away.code not in POSTGRES_AWAY:
+                raise
+            self._roll = NOBODY
+        self._until = began + FRESH_SECONDS
+        return self._roll
 
     def box(self, roll: Roll, author_id: int) -> Box | None:
         """The author's outbox as of this roll or later; None when it is not known."""

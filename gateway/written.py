@@ -80,11 +80,28 @@ class Written:
             self._expiries = (turn, Expiries(*ends))
         return self._expiries[1]
 
+    def take_public(self, ids: Sequence[int], public: int) -> list[bytes] | None:
+        """The items of all of these, when each stands and is of a public account: most pages.
+
+        `public`: when public addresses made now end.
+        """
+        posts = self.posts.all(ids)
+        if posts is None:
+            return None
+        items = [
+            item
+            for _, item, author, expires in posts
+            if expires == public and not author.old and not author.private
+        ]
+        if len(items) < len(posts):
+            return None
+        return [each for each in items if each] if b"" in items else items
+
     def take(self, ids: Sequence[int], expiries: Expiries) -> list[WrittenPost] | None:
         """Each as it stands at this moment; None when cards of one are not within this process."""
         posts = []
-        for post_id, each in zip(ids, self.posts.each(ids), strict=True):
-            known = each
+        for post_id in ids:
+            known = self.posts.get(post_id)
             if known is None or known.author.old or known.expires != expiries[known.author.private]:
                 known = self._write(post_id, expiries)
                 if known is None:

@@ -186,10 +186,14 @@ class Feeds:
     async def current_names(self) -> Names:
         """How keys of the present epoch and generation begin."""
         if self._names is None or time.monotonic() >= self._due:
-            async with self._reach.bounded():
-                epoch = await self._epochs.read()
-            return self._adopt(epoch, await self._generations.believed())
+            return await self.renew()
         return self._names
+
+    async def renew(self) -> Names:
+        """Learn them, before or after they are too old; the log may be away."""
+        async with self._reach.bounded():
+            epoch = await self._epochs.read()
+        return self._adopt(epoch, await self._generations.believed())
 
     def _adopt(self, epoch: str, generation: int) -> Names:
         self._due = time.monotonic() + SECONDS_BELIEVED

@@ -36,15 +36,14 @@ class Lru(Generic[K, V]):
         self._admit(key, held)
         return held[0]
 
-    def each(self, keys: Sequence[K]) -> list[V | None]:
-        """What is remembered of every key, in their order; None where nothing is."""
+    def all(self, keys: Sequence[K]) -> list[V] | None:
+        """What is remembered of every key, in their order; None when one is not."""
         young = self._young
-        held = [young.get(key) for key in keys]
-        if None not in held:
-            return [each[0] for each in held if each is not None]
-        return [
-            self.get(k) if each is None else each[0] for k, each in zip(keys, held, strict=True)
-        ]
+        try:
+            return [young[key][0] for key in keys]
+        except KeyError:
+            found, missing = self.many(keys)
+            return None if missing else [found[key] for key in keys]
 
     def many(self, keys: Iterable[K]) -> tuple[dict[K, V], list[K]]:
         """Those that are remembered, and the keys of those that are not."""

@@ -241,4 +241,11 @@ MUTANTS = (
         "            pass\n",
         ("tests/events/test_concealing.py",),
     ),
+    Mutant(
+        "show what was written from a card that is forgotten",
+        "gateway/written.py",
+        "cards.when_forgotten(self.posts.drop, self._make_old)",
+        "cards.when_forgotten(self.posts.drop, id)",
+        ("tests/gateway/test_express_hiding.py",),
+    ),
 )
