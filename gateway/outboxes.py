@@ -9,6 +9,7 @@ import asyncio
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from aiohttp import web
@@ -31,6 +32,7 @@ MOST_PLACES = 1_000_000
 POSTGRES_AWAY = ("metadata-unavailable", "overloaded")
 
 NOBODY = Roll(b"", 0, 0, {}, {})
+floor_of = attrgetter("floor")
 
 
 class Box(NamedTuple):
@@ -49,7 +51,7 @@ class Remembered:
 
     def __init__(self, feeds: Feeds) -> None:
         self.store = Outboxes(feeds)
-        self._boxes: dict[int, Box] = {}
+        self.boxes: dict[int, Box] = {}
         self._places = 0
         self._roll: Roll | None = None
         self._until = 0.0
@@ -82,7 +84,7 @@ class Remembered:
 
     def box(self, roll: Roll, author_id: int) -> Box | None:
         """The author's outbox as of this roll or later; None when it is not known."""
-        box = self._boxes.get(author_id)
+        box = self.boxes.get(author_id)
         if box is None or box.roll_id != roll.id or box.changed < roll.changed[author_id]:
             return None
         return box
@@ -102,10 +104,10 @@ class Remembered:
 
     def _remember(self, author_id: int, box: Box) -> None:
         if self._places > MOST_PLACES:
-            self._boxes.clear()
+            self.boxes.clear()
             self._places = 0
         self._places += len(box.places)
-        self._boxes[author_id] = box
+        self.boxes[author_id] = box
 
     async def _make(self, app: web.Application) -> Roll:
         """A new roll, from the rows; for this second alone when somebody else is making it."""
@@ -146,19 +148,22 @@ def join(
     as_of, author_ids = listed(window.followed, roll)
     if as_of < roll.newest:
         return None
+    known, changed, roll_id = remembered.boxes, roll.changed, roll.id
     boxes = []
-    for author_id in author_ids:
-        if author_id in roll.changed:  # else all of theirs is gone with them
-            box = remembered.box(roll, author_id)
-            if box is None:
-                return None
-            boxes.append(box)
+    for author_id in author_ids:  # as `Remembered.box`, of whom a page may ask dozens
+        change = changed.get(author_id)
+        if change is None:
+            continue  # they are erased, and all of theirs with them
+        box = known.get(author_id)
+        if box is None or box.changed < change or box.roll_id != roll_id:
+            return None
+        boxes.append(box)
     return merged(window, boxes, before, count)
 
 
 def merged(window: Slice, boxes: Sequence[Box], before: Place | None, count: int) -> Slice:
     """The `count` newest of all, above every floor and below the cursor; each place once."""
-    entries, floor = window.entries, max(window.floor, *(each.floor for each in boxes), 0)
+    entries, floor = window.entries, max(window.floor, max(map(floor_of, boxes), default=0))
     if floor > window.floor:
         entries = [each for each in entries if each[0] > floor]
     # What stands below the last of a whole slice is for the pages after it.
@@ -171,7 +176,7 @@ def merged(window: Slice, boxes: Sequence[Box], before: Place | None, count: int
             found += places[max(start, end - count) : end]
     if found:
         entries = sorted({*entries, *found}, reverse=True)[:count]
-    return window._replace(floor=floor, entries=entries)
+    return Slice(floor, entries, window.hidden, window.followed)
 
 
 async def with_outboxes(

@@ -277,4 +277,4 @@ async def test_gateways_whose_memory_is_full_forget_and_go_on(
         post = await fan_out(ms=ms, pulled=True)
         a_second_later(client)
         assert (await ids_of(client))[0] == post
-    await until(lambda: len(client.app[OUTBOXES]._boxes) == 1)
+    await until(lambda: len(client.app[OUTBOXES].boxes) == 1)
