@@ -20,7 +20,7 @@ from stores.epochs import SECONDS_BELIEVED, Epochs, Generations
 from stores.feed_keys import Names, all_keys, both_keys, grouped, names_of, window_key
 from stores.link import Link, Then
 from stores.pushes import Push, Pushed
-from stores.slices import Slice, slice_of
+from stores.slices import Slice, flat_of, slice_of
 from stores.trips import Call, overlapped, trips_of
 
 FUNCTIONS = Functions(Path(__file__).with_name("feeds.lua"))
@@ -248,7 +248,3 @@ class Feeds:
     def _lost(self) -> None:
         self._epochs.doubt()
         self._due = 0.0
-
-
-def flat_of(entries: Iterable[Place]) -> list[int]:
-    return [number for place in entries for number in place]

@@ -1,37 +1,17 @@
 """Feeds of those who follow somebody whose posts are pulled: as everybody else's."""
 
+from functools import partial
+
 import pytest
 
-from events.accounts import AccountErased, ProfileEdited
-from events.graph import Unfollowed
 from events.ids import Position, make_id
-from events.posts import PostDeleted
 from gateway.keys import FEEDS
 from gateway.outboxes import OUTBOXES
-from stores import pulled_posts
 from stores.feed_keys import list_key, outbox_keys, window_key
-from stores.feeds import Feeds
-from stores.outboxes import Outboxes
 from stores.profiles import NewAccount, add_accounts
-from stores.pushes import Push
-from tests.gateway.feeding import (
-    ADA,
-    BOB,
-    EVE,
-    NOW,
-    all_pages,
-    follow,
-    ids_of,
-    notice,
-    opening,
-    publish,
-    read,
-)
+from tests.gateway.feeding import ADA, BOB, EVE, NOW, all_pages, follow, ids_of, opening
+from tests.gateway.pulled import a_second_later, publish_and_fan_out, site_of
 from tests.gateway.serving import until
-from tests.workers.fanning import NOW as FOLLOWS_BEGAN
-from tests.workers.fanning import commit_withdrawal
-from workers.fanout import hide_author
-from workers.site import Site
 
 
 @pytest.fixture
@@ -47,33 +27,12 @@ async def client(open_gateway):
 
 @pytest.fixture
 def site(database, cache_client, log_client):
-    """What fan-out works with."""
-    return Site(log=None, database=database, feeds=Feeds(cache_client, log_client))
+    return site_of(database, cache_client, log_client)
 
 
 @pytest.fixture
-def fan_out(site, database):
-    """Publish, and pull or push to Bob, as fan-out does."""
-
-    async def fan_out(author=ADA, ms=1, sequence=0, *, pulled):
-        post_id = await publish(database, author, ms, sequence)
-        await pulled_posts.decide(database, [post_id], pulled=pulled)
-        await site.feeds.refresh()
-        if pulled:
-            await site.outboxes.push(author, [(NOW + ms, post_id)])
-        else:
-            await site.feeds.push([Push(NOW + ms, post_id, [BOB])])
-        return post_id
-
-    return fan_out
-
-
-# Later than any follow here: the clocks of the two kinds of made-up sites differ.
-LEAVING_MS = NOW - FOLLOWS_BEGAN + 1_000
-
-
-def a_second_later(client):
-    client.app[OUTBOXES]._until = 0.0
+def fan_out(site):
+    return partial(publish_and_fan_out, site)
 
 
 async def test_pulled_posts_stand_among_the_pushed(client, database, fan_out):
@@ -173,76 +132,6 @@ async def test_whatever_the_cache_loses_is_built_anew(
     posts.append(await fan_out(ADA, ms=50, pulled=True))
     a_second_later(client)
     assert await ids_of(client, limit=3) == posts[:-4:-1]
-
-
-async def test_whoever_is_left_is_not_shown(client, database, site, fan_out):
-    """By the notice, then by what fan-out makes of it, and still when window and list are new."""
-    await follow(database)
-    assert await ids_of(client) == []
-    post = await fan_out(pulled=True)
-    a_second_later(client)
-    assert await ids_of(client) == [post]
-
-    notice(client, Unfollowed(followee_id=ADA), BOB)
-    assert await ids_of(client) == []
-    client.app[OUTBOXES].store = Outboxes(client.app[FEEDS])
-    withdrawn = await commit_withdrawal(database, BOB, ADA, ms=LEAVING_MS)
-    assert await hide_author(site, [withdrawn]) == []
-    for lost in (window_key, list_key):
-        await site.feeds._cache.delete(lost(site.feeds._names, BOB))
-        assert await ids_of(client) == []
-
-
-async def test_another_gateway_hides_who_was_left_without_the_notice(
-    open_gateway, database, site, fan_out
-):
-    """A list that named the author is gone with the follow, and a new window does not hide."""
-    first = await open_gateway()
-    await follow(database)
-    assert await ids_of(first) == []
-    post = await fan_out(pulled=True)
-    a_second_later(first)
-    assert await ids_of(first) == [post]
-
-    await hide_author(site, [await commit_withdrawal(database, BOB, ADA, ms=LEAVING_MS)])
-    await site.feeds._cache.delete(window_key(site.feeds._names, BOB))
-    second = await open_gateway()
-    for _ in range(2):  # of Postgres, then of the window that was built
-        assert await ids_of(second) == []
-
-
-async def test_deleted_private_and_erased_count_as_for_all(client, database, fan_out):
-    await follow(database)
-    await follow(database, followee=EVE, ms=2)
-    assert await ids_of(client) == []
-    kept = await fan_out(EVE, ms=4, pulled=True)
-    gone, other = await fan_out(ms=5, pulled=True), await fan_out(ms=6, pulled=True)
-    a_second_later(client)
-    notice(client, PostDeleted(post_id=gone), ADA)
-    assert await ids_of(client) == [other, kept]
-
-    notice(client, ProfileEdited(private=True), ADA, ms=70)
-    assert await ids_of(client) == [other, kept]
-    notice(client, Unfollowed(followee_id=ADA), BOB, ms=80)
-    assert await ids_of(client) == [kept]
-    notice(client, AccountErased(), EVE, ms=90)
-    assert await ids_of(client) == []
-
-
-async def test_without_postgres_what_is_known_is_shown(client, open_gateway, database, fan_out):
-    """With the list and outbox in the cache all; without the list, less, and that is said."""
-    await follow(database)
-    assert await ids_of(client) == []
-    pushed, pulled = await fan_out(ms=5, pulled=False), await fan_out(ms=6, pulled=True)
-    a_second_later(client)
-    assert await ids_of(client) == [pulled, pushed]
-
-    other = await open_gateway(database_reader_url="postgresql://127.0.0.1:1/none")
-    assert await ids_of(other) == [pulled, pushed]
-    await client.app[FEEDS]._cache.delete(list_key(client.app[FEEDS]._names, BOB))
-    response, body = await read(other)
-    assert [int(each["id"]) for each in body["items"]] == [pushed]
-    assert "metadata" in response.headers["Heliograph-Degraded"]
 
 
 async def test_a_member_who_follows_7500_people(client, database, fan_out):
