@@ -77,12 +77,19 @@ def memory_mebibytes(pid: int, field: str) -> float:
 @asynccontextmanager
 async def child(*arguments: str, given: bytes = b"") -> AsyncIterator[asyncio.subprocess.Process]:
     """`python -m ...` beside us, told `given` on its standard input; gone at the end."""
+    # A pipe of our own: asyncio closes its own when the process ends, with what is still in it.
+    reading, writing = os.pipe()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", *arguments),
         stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
+        stdout=writing,
         cwd=ROOT,
         env=clean_environ() | {"VIPS_CONCURRENCY": "1", "MALLOC_ARENA_MAX": "2"},
+    )
+    os.close(writing)
+    process.stdout = said = asyncio.StreamReader()
+    pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(said), os.fdopen(reading, "rb")
     )
     try:
         assert process.stdin is not None  # noqa: S101  (PIPE was asked for)
@@ -93,6 +100,7 @@ async def child(*arguments: str, given: bytes = b"") -> AsyncIterator[asyncio.su
         if process.returncode is None:
             process.terminate()
         await process.wait()
+        pipe.close()
 
 
 async def output_of(process: asyncio.subprocess.Process, seconds: float) -> bytes:
