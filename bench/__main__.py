@@ -22,6 +22,7 @@ from bench import (
     gateway_memory,
     growth,
     lanes,
+    million,
     mixed_load,
     overload,
     rebuild_feeds,
@@ -48,6 +49,7 @@ QUESTIONS = {
 ALONE = {
     "celebrity_read": celebrity_read.measure,
     "growth": growth.measure,
+    "million": million.measure,
     "cache_policy": cache_policy.measure,
     "archive": archive.measure,
     "replay": replay.measure,
@@ -58,7 +60,7 @@ NAMES = (*QUESTIONS, *ALONE, "start_up")
 # What --quick asks when it is not told: as much as two minutes allow.
 QUICK = ("feed_read", "fan_out", "follows", "mixed_load", "cache_policy")
 FEEDS = ("feed_read", "fan_out", "follows", "upload_to_feed", "mixed_load", "celebrity_read")
-FEEDS += ("growth", "cache_policy")
+FEEDS += ("growth", "million", "cache_policy")
 SHEETS = {
     Sheet("feeds", "Feeds, measured", feed_read.NOTES): FEEDS,
     Sheet("main-job", "The main job, measured"): tuple(n for n in NAMES if n not in FEEDS),

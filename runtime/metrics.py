@@ -24,6 +24,11 @@ feed_slices = Counter(
     "Slices of feeds by the window's answer: hit; miss (built anew); below its floor; cache away.",
     ["window"],
 )
+express_pages = Counter(
+    "heliograph_express_pages",
+    "Pages of the feed begun the express way: served; left to the ordinary way, which is slower.",
+    ["outcome"],
+)
 refused_requests = Counter(
     "heliograph_refused_requests",
     "Requests refused because of a limit or a lack of room, by the problem's code.",

@@ -7,6 +7,7 @@
 
 local KEPT_SECONDS = 30 * 86400
 local REFRESHED_BELOW_SECONDS = 29 * 86400
+local MOST_UNPACKED = 1000       -- arguments of one command: the stack has room for some thousands
 local MOST_HIDDEN = 512           -- more, and building the window anew costs less than filtering it
 
 -- Who carries the floor, the floor as text, and how many members are no entries; nil: no window.
@@ -28,11 +29,9 @@ local function raise(window, holder, floor, to)
 end
 
 -- Above the cap by a tenth, cut down to it. Ties of the highest removed score go too.
-local function trim(window, holder, floor, others, cap)
-    local over = redis.call('ZCARD', window) - others - cap
-    if over <= math.floor(cap / 10) then return end
-    local rank = others + over - 1
-    raise(window, holder, floor, redis.call('ZRANGE', window, rank, rank, 'WITHSCORES')[2])
+local function trim(window, holder, floor, entries, cap)
+    if entries <= cap + math.floor(cap / 10) then return end
+    raise(window, holder, floor, redis.call('ZRANGE', window, cap, cap, 'REV', 'WITHSCORES')[2])
 end
 
 -- Ids are decimals without leading zeros: the shorter is the smaller.
@@ -41,10 +40,18 @@ local function smaller(one, other)
     return one < other
 end
 
+-- What stands at the key of a list; nil, which ends a reply, when no list is wanted.
+local function list_at(key)
+    if not key then return nil end
+    local found = redis.pcall('GET', key)
+    return type(found) == 'string' and found or ''
+end
+
 -- skeleton: one slice of a window, newest first, with the authors that its viewer no longer sees.
--- KEYS  1 window  2 hidden
+-- KEYS  1 window  2 hidden  3 a list of outboxes.lua, if it is wanted
 -- ARGV  1 cursor's ms or ''  2 cursor's post id or ''  3 how many entries
--- Reply {floor, 'ms,post id,...', 'hidden author,...'}, or nil when there is no window to trust.
+-- Reply {floor, 'ms,post id,...', 'hidden author,...'}, or nil when there is no window to trust;
+--       with a third key also the list, '' when there is none.
 --       Entries below the cursor in falling ms; those of one ms in no order and all of them.
 --       Two texts, for a client reads one text much faster than sixty replies.
 -- Cost  one trip; 10 us and 0.3 us an entry.
@@ -69,7 +76,9 @@ local function skeleton(keys, args)
     local entries, from, unseen = {}, '+inf', table.concat(hidden, ',')
     local before_ms, before_id, count = args[1], args[2], tonumber(args[3])
     if before_ms ~= '' then
-        if tonumber(before_ms) <= tonumber(floor) then return {floor, '', unseen} end
+        if tonumber(before_ms) <= tonumber(floor) then
+            return {floor, '', unseen, list_at(keys[3])}
+        end
         for _, id in ipairs(redis.call('ZRANGE', window, before_ms, before_ms, 'BYSCORE')) do
             if smaller(id, before_id) then
                 entries[#entries + 1] = before_ms
@@ -96,31 +105,45 @@ local function skeleton(keys, args)
             entries[#entries + 1] = id
         end
     end
-    return {floor, table.concat(entries, ','), unseen}
+    return {floor, table.concat(entries, ','), unseen, list_at(keys[3])}
 end
 
--- push: put published posts into windows that exist and reach that far down.
+-- push: put a published post into windows that exist and reach that far down.
 -- KEYS  1.. windows, at most 128
--- ARGV  1 cap  2 ms  3 post id; or ms and post id once for each window
--- Reply how many windows got an entry they did not have.
--- Cost  7 us a window that exists, 1 us one that does not.
+-- ARGV  1 cap  2 ms  3 post id
+-- Reply {windows that got the entry, windows that are absent, windows whose floor is not below ms}.
+--       What remains of the windows had the entry before.
+-- Cost  two commands and 10 us a window that exists, 1 us one that does not.
 local function push(keys, args)
-    local cap = tonumber(args[1])
-    local same = #args == 3
-    local landed = 0
-    for at, window in ipairs(keys) do
-        local ms, id = args[same and 2 or 2 * at], args[same and 3 or 2 * at + 1]
-        local holder, floor, others = state_of(window)
-        if holder and tonumber(ms) > tonumber(floor) then
+    local cap, ms, id = tonumber(args[1]), args[2], args[3]
+    local moment, most = tonumber(ms), cap + math.floor(cap / 10)
+    local call, try, tonumber = redis.call, redis.pcall, tonumber  -- looked up once
+    local landed, absent, below = 0, 0, 0
+    for at = 1, #keys do
+        local window, holder = keys[at], 'floor'
+        -- How many entries stand above the floor, and the floor: the members below it are first, so
+        -- the server finds it without looking at the others.
+        local found = try('ZREVRANK', window, 'floor', 'WITHSCORE')
+        local entries, floor = found and found[1], found and found[2]
+        if not floor and (found or call('EXISTS', window) == 1) then
+            local others
+            holder, floor, others = state_of(window)
+            entries = floor and call('ZCARD', window) - others
+        end
+        if not floor then
+            absent = absent + 1
+        elseif moment > tonumber(floor) then
             -- LT: of two publications of one post the lower counts, whichever comes first.
-            landed = landed + redis.call('ZADD', window, 'LT', ms, id)
-            trim(window, holder, floor, others, cap)
-        elseif holder then
+            local added = call('ZADD', window, 'LT', ms, id)
+            landed = landed + added
+            if entries + added > most then trim(window, holder, floor, entries + added, cap) end
+        else
+            below = below + 1
             -- A later publication may stand here; Postgres shows the post below the floor.
-            redis.call('ZREM', window, id)
+            call('ZREM', window, id)
         end
     end
-    return landed
+    return {landed, absent, below}
 end
 
 -- floors: how far down windows reach.
@@ -153,7 +176,7 @@ end
 -- KEYS  1 window
 -- ARGV  1 token, or '' for a backfill  2 floor of what was read  3 cap  4.. ms, post id, ...
 -- Reply 1, or 0 when there is no window, or the token is no longer ours.
--- Cost  10 us and 4 us an entry.
+-- Cost  10 us and 3 us an entry.
 local function merge(keys, args)
     local window, token, to, cap = keys[1], args[1], args[2], tonumber(args[3])
     local holder, floor, others = state_of(window)
@@ -163,10 +186,16 @@ local function merge(keys, args)
         raise(window, holder, floor, to)
         floor = to
     end
+    local above, lowest = {}, tonumber(floor)
     for at = 4, #args, 2 do
-        if tonumber(args[at]) > tonumber(floor) then
-            redis.call('ZADD', window, 'LT', args[at], args[at + 1])
+        if tonumber(args[at]) > lowest then
+            above[#above + 1] = args[at]
+            above[#above + 1] = args[at + 1]
         end
+    end
+    for from = 1, #above, MOST_UNPACKED do
+        local to = math.min(from + MOST_UNPACKED - 1, #above)
+        redis.call('ZADD', window, 'LT', unpack(above, from, to))
     end
     if token ~= '' then
         redis.call('ZADD', window, floor, 'floor')
@@ -174,7 +203,7 @@ local function merge(keys, args)
         redis.call('EXPIRE', window, KEPT_SECONDS)
         holder = 'floor'
     end
-    trim(window, holder, floor, others, cap)
+    trim(window, holder, floor, redis.call('ZCARD', window) - others, cap)
     return 1
 end
 

@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 
 from gateway import pulling
 from gateway.keys import FEEDS
-from stores.feeds import Push
+from stores.pushes import Push
 from tests.gateway.feeding import (
     ADA,
     BOB,

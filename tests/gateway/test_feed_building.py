@@ -4,7 +4,7 @@ import pytest
 
 from gateway import pulling
 from gateway.keys import FEEDS
-from stores.feeds import Push
+from stores.pushes import Push
 from tests.gateway.feeding import BOB, NOW, follow, opening, publish
 from tests.workers.fanning import Pause
 

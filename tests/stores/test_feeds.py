@@ -7,7 +7,8 @@ import pytest
 from events.ids import EPOCH_MS, Position, make_id
 from stores.epochs import GENERATION
 from stores.feed_keys import both_keys, window_key
-from stores.feeds import Feeds, Merge, Push
+from stores.feeds import Feeds, Merge
+from stores.pushes import Push, Pushed
 
 NOW = EPOCH_MS + 10_000_000_000
 VIEWER = make_id(Position(NOW, 0), 77)
@@ -45,15 +46,16 @@ async def test_absent_is_not_empty(feeds, build):
 
     await build()
 
-    assert await feeds.skeleton(VIEWER, None, 30) == (0, [], frozenset())
+    assert await feeds.skeleton(VIEWER, None, 30) == (0, [], frozenset(), b"")
 
 
 async def test_a_push_reaches_windows_that_exist(feeds, build):
-    """Only those who have a window get the entry, and a repeat changes nothing."""
+    """Who has a window gets the entry, a repeat changes nothing, and all of it is counted."""
     await build()
 
-    assert await feeds.push([Push(NOW, post(0), [VIEWER, OTHER])]) == 1
-    assert await feeds.push([Push(NOW, post(0), [VIEWER, OTHER])]) == 0
+    assert await feeds.push([Push(NOW, post(0), [VIEWER, OTHER])]) == [Pushed(2, 1, 1, 0)]
+    assert await feeds.push([Push(NOW, post(0), [VIEWER, OTHER])]) == [Pushed(2, 0, 1, 0)]
+    assert await feeds.push([Push(NOW, post(0), [])]) == [Pushed(0, 0, 0, 0)]
 
     assert await whole(feeds) == [(NOW, post(0))]
     assert await whole(feeds, OTHER) is None
@@ -78,8 +80,8 @@ async def test_trimming_raises_the_floor(feeds, build):
     assert window.entries == [(NOW + ms, post(ms)) for ms in range(22, 2, -1)]
     assert window.floor == NOW + 2
 
-    assert await feeds.push([Push(NOW + 2, post(2, 7), [VIEWER])]) == 0
-    assert await feeds.push([Push(NOW + 3, post(3, 7), [VIEWER])]) == 1
+    low, high = Push(NOW + 2, post(2, 7), [VIEWER, OTHER]), Push(NOW + 3, post(3, 7), [VIEWER])
+    assert await feeds.push([low, high]) == [Pushed(2, 0, 1, 1), Pushed(1, 1, 0, 0)]
 
 
 async def test_ties_never_straddle_the_floor(feeds, build):
@@ -127,6 +129,24 @@ async def test_a_build_keeps_what_is_pushed_meanwhile(feeds):
     assert window.floor == NOW + 4
 
 
+@pytest.mark.parametrize("hides", [False, True])
+@pytest.mark.parametrize("built", [False, True])
+async def test_every_kind_of_window_is_trimmed_alike(feeds, build, hides, built):
+    """Under construction or not, with hidden authors or without: the same entries are left."""
+    token = await build() if built else await feeds.begin_build(VIEWER)
+    if hides:
+        await feeds.hide([(VIEWER, 6)])
+    pushes = [Push(NOW + ms // 2, post(ms), [VIEWER]) for ms in range(23)]
+    assert await feeds.push(pushes) == [Pushed(1, 1, 0, 0)] * 23
+    assert await feeds.push([Push(NOW + 1, post(99), [VIEWER])]) == [Pushed(1, 0, 0, 1)]
+    if token:
+        assert await feeds.finish_build(VIEWER, token, [], truncated=False)
+
+    window = await feeds.skeleton(VIEWER, None, 100)
+    assert window.floor == NOW + 1
+    assert window.entries == [(NOW + ms // 2, post(ms)) for ms in range(22, 3, -1)]
+
+
 async def test_a_lost_build_changes_nothing(feeds, cache_client):
     """Evicted and begun again by another, a window is not filled by the first reader's rows."""
     first = await feeds.begin_build(VIEWER)
@@ -161,7 +181,7 @@ async def test_hidden_authors_come_with_the_slice(feeds, build):
     await feeds.unhide([(VIEWER, 6), (VIEWER, 8)])
     assert (await feeds.skeleton(VIEWER, None, 30)).hidden == {7}
     await feeds.unhide([(VIEWER, 7)])
-    assert await feeds.skeleton(VIEWER, None, 30) == (0, [], frozenset())
+    assert await feeds.skeleton(VIEWER, None, 30) == (0, [], frozenset(), b"")
 
 
 async def test_a_window_without_its_hidden_authors_is_not_believed(feeds, build, cache_client):
@@ -182,7 +202,8 @@ async def test_a_key_of_another_type_is_removed(feeds, build, cache_client):
     strange = (cache_client.set(stranger, "x"), cache_client.zadd(stranger, {"x": 1}))
     for sequence, make in enumerate(strange):
         await make
-        assert await feeds.push([Push(NOW, post(0, sequence), [VIEWER, OTHER])]) == 1
+        [pushed] = await feeds.push([Push(NOW, post(0, sequence), [VIEWER, OTHER])])
+        assert pushed == (2, 1, 1, 0)
         assert not await cache_client.exists(stranger)
     await build()
     await cache_client.set(both_keys(feeds._names, VIEWER)[1], "x")
@@ -216,7 +237,7 @@ async def test_the_functions_come_back_by_themselves(feeds, build, cache_client)
     """A server that never had them, as after a fail-over, is given them."""
     await build()
     await cache_client.function_flush("SYNC")
-    assert await feeds.push([Push(NOW, post(0), [VIEWER, OTHER])]) == 1
+    assert await feeds.push([Push(NOW, post(0), [VIEWER, OTHER])]) == [Pushed(2, 1, 1, 0)]
     await cache_client.function_flush("SYNC")
     assert await whole(feeds) == [(NOW, post(0))]
 
@@ -225,4 +246,4 @@ async def test_a_post_reaches_many_windows(feeds, cache_client):
     """More followers than one call or one trip takes."""
     viewers = [make_id(Position(NOW, n % 1_024), n % 8_192) for n in range(3_000)]
     await asyncio.gather(*(feeds.begin_build(each) for each in viewers[:500]))
-    assert await feeds.push([Push(NOW, post(0), viewers)]) == 500
+    assert await feeds.push([Push(NOW, post(0), viewers)]) == [Pushed(3_000, 500, 2_500, 0)]

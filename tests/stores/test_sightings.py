@@ -3,7 +3,8 @@
 import pytest
 
 from stores.feed_keys import both_keys, names_of
-from stores.feeds import Feeds, Push
+from stores.feeds import Feeds
+from stores.pushes import Push
 from stores.sightings import sight
 
 VIEWER, POST, AUTHOR, OTHER = 5 << 10, 77, 9 << 10, 8 << 10

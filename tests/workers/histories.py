@@ -17,6 +17,7 @@ from events.posts import (
     PostDeleted,
     PostPublished,
     PostRejected,
+    PostRerendered,
     PostSubmitted,
     RenderedPhoto,
     Rendition,
@@ -24,7 +25,8 @@ from events.posts import (
 )
 from stores.feeds import Feeds
 from workers.accounts import change_passwords, edit_profiles, erase_accounts, open_accounts
-from workers.fanout import backfill, forget_author, hide_author, plan_fanout
+from workers.fanout import backfill, hide_author, plan_fanout
+from workers.forgetting import forget_author
 from workers.graph import (
     end_follows,
     open_doors,
@@ -32,13 +34,21 @@ from workers.graph import (
     record_wishes,
     record_withdrawals,
 )
-from workers.posts import delete_posts, erase_posts, publish_posts, reject_posts, submit_posts
+from workers.posts import (
+    delete_posts,
+    erase_posts,
+    publish_posts,
+    reject_posts,
+    renew_photos,
+    submit_posts,
+)
 from workers.site import Site
 
 PARTITIONS = 8
 WINDOW_CAP = 2
 """So few that in most histories windows are trimmed."""
 TABLES = ("accounts", "posts", "photo_references", "following", "followers")
+LOCAL = ("pulled",)
 HANDLERS = (
     # Nothing comes in a helpful order: a door is opened before the register says so.
     (AccountErased, end_follows),
@@ -47,6 +57,7 @@ HANDLERS = (
     (ProfileEdited, edit_profiles),
     (PasswordChanged, change_passwords),
     (PostDeleted, delete_posts),
+    (PostRerendered, renew_photos),
     (PostPublished, publish_posts),
     (PostRejected, reject_posts),
     (PostSubmitted, submit_posts),
@@ -110,14 +121,14 @@ def staged(name: str = "a") -> StagedPhoto:
     return StagedPhoto(key=f"staging/{name}", sha256=name * 64, size_bytes=1)
 
 
-def rendered(name: str = "a") -> RenderedPhoto:
+def rendered(name: str = "a", recipe: str = "r1") -> RenderedPhoto:
     return RenderedPhoto(
         sha256=name * 64,
         size_bytes=1,
         width=640,
         height=480,
         placeholder="",
-        recipe="r1",
+        recipe=recipe,
         renditions=(Rendition(width=640, height=480, extension="webp", size_bytes=9),),
     )
 
@@ -174,9 +185,12 @@ async def announcements(log: Log) -> list[Delivery[Any]]:
 
 
 async def dump(site: Site) -> dict[str, list[dict[str, Any]]]:
-    """Every row of the projections' tables."""
+    """Every row of the projections' tables, in the columns that events tell of."""
     return {
-        table: [dict(row) for row in await site.database.fetch(f"TABLE {table} ORDER BY 1, 2, 3")]
+        table: [
+            {name: value for name, value in row.items() if name not in LOCAL}
+            for row in await site.database.fetch(f"TABLE {table} ORDER BY 1, 2, 3")
+        ]
         for table in TABLES
     }
 
