@@ -27,10 +27,12 @@ local function raise(window, holder, floor, to)
     redis.call('ZADD', window, to, holder)
 end
 
--- Above the cap by a tenth, cut down to it. Ties of the highest removed score go too.
+-- Above the cap by a tenth, cut down to it. Ties of the highest removed score go too. The floor after.
 local function trim(window, holder, floor, entries, cap)
-    if entries <= cap + math.floor(cap / 10) then return end
-    raise(window, holder, floor, redis.call('ZRANGE', window, cap, cap, 'REV', 'WITHSCORES')[2])
+    if entries <= cap + math.floor(cap / 10) then return floor end
+    local to = redis.call('ZRANGE', window, cap, cap, 'REV', 'WITHSCORES')[2]
+    raise(window, holder, floor, to)
+    return to
 end
 
 -- Ids are decimals without leading zeros: the shorter is the smaller.
@@ -165,7 +167,7 @@ end
 -- KEYS  1 window
 -- ARGV  1 token, or '' for a backfill  2 floor of what was read  3 cap  4.. ms, post id, ...
 -- Reply 1, or 0 when there is no window, or the token is no longer ours.
--- Cost  10 us and 4 us an entry.
+-- Cost  10 us and 2 us an entry.
 local function merge(keys, args)
     local window, token, to, cap = keys[1], args[1], args[2], tonumber(args[3])
     local holder, floor, others = state_of(window)
@@ -175,18 +177,27 @@ local function merge(keys, args)
         raise(window, holder, floor, to)
         floor = to
     end
-    for at = 4, #args, 2 do
-        if tonumber(args[at]) > tonumber(floor) then
-            redis.call('ZADD', window, 'LT', args[at], args[at + 1])
+    -- Trimmed as it grows: a window that once was longer than the server packs stays unpacked for
+    -- the rest of its life, in four times the memory.
+    local several = 2 * math.max(math.floor(cap / 16), 1)
+    for first = 4, #args, several do
+        local added = {}
+        for at = first, math.min(first + several - 1, #args), 2 do
+            if tonumber(args[at]) > tonumber(floor) then
+                added[#added + 1] = args[at]
+                added[#added + 1] = args[at + 1]
+            end
+        end
+        if #added > 0 then
+            redis.call('ZADD', window, 'LT', unpack(added))
+            floor = trim(window, holder, floor, redis.call('ZCARD', window) - others, cap)
         end
     end
     if token ~= '' then
         redis.call('ZADD', window, floor, 'floor')
         redis.call('ZREM', window, holder)
         redis.call('EXPIRE', window, KEPT_SECONDS)
-        holder = 'floor'
     end
-    trim(window, holder, floor, redis.call('ZCARD', window) - others, cap)
     return 1
 end
 

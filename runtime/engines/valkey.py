@@ -24,6 +24,7 @@ CACHE = """\
 appendonly no
 maxmemory-policy allkeys-lru
 zset-max-listpack-entries 512
+zset-max-listpack-value 64
 save ""
 """
 
