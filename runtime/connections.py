@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import asyncpg
-from redis.asyncio import BlockingConnectionPool, Connection, Redis
-from redis.asyncio.connection import ConnectCallbackT
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection, ConnectCallbackT
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ResponseError
@@ -51,7 +51,7 @@ def open_cache(settings: Settings, *, connections: int = 32, for_readers: bool =
     return open_redis(settings.cache_url, connections, REPLY_SECONDS, greeting)
 
 
-async def unnoticed(connection: Connection) -> None:
+async def unnoticed(connection: AbstractConnection) -> None:
     """Greet the server, and have it forget at once that we were at a key."""
     await connection.on_connect()
     await connection.send_command("CLIENT", "NO-TOUCH", "ON")
