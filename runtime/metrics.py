@@ -24,6 +24,17 @@ feed_slices = Counter(
     "Slices of feeds by the window's answer: hit; miss (built anew); below its floor; cache away.",
     ["window"],
 )
+feed_builds = Counter(
+    "heliograph_feed_builds",
+    "Feed windows built: kept; unkept (another process built it, or the cache is away); refused "
+    "(PostgreSQL is away, or too many at once).",
+    ["end"],
+)
+feed_turns_waiting = Gauge(
+    "heliograph_feed_turns_waiting",
+    "Who waits for PostgreSQL to read a page of a feed, or a window.",
+    ["lane"],
+)
 refused_requests = Counter(
     "heliograph_refused_requests",
     "Requests refused because of a limit or a lack of room, by the problem's code.",
