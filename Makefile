@@ -37,8 +37,8 @@ lint: ## Style and format (ruff)
 types: ## Types (mypy, strict)
 	$(PYTHON) -m mypy
 
-bench: ## Measure and print a table (ARGS=... for one question)
-	@ops/install requirements.lock
+bench: ## Measure, print tables and draw (ARGS=--quick for two minutes, ARGS=... for one question)
+	@ops/install requirements-dev.lock
 	@$(PYTHON) -m bench $(ARGS)
 
 chaos: ## Hurt a site of its own for minutes, then ask whether all is there (SEED=, SECONDS=600, ARGS=)

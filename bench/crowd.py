@@ -1,7 +1,7 @@
 """Ten thousand followers with windows, made by hand: signing them up would take an hour.
 
 Rows come by COPY, as the graph worker would have left them. One window is built by stores/feeds.py,
-and the cache server copies it to everybody's key, and to a twin beside it for the reference.
+and the cache server copies it to everybody's key.
 """
 
 import random
@@ -25,11 +25,10 @@ POSTED_MS = EPOCH_MS + 3_600_000
 
 
 class Crowd(NamedTuple):
-    """The followers' windows in the cache, and as many copies that nobody reads."""
+    """The followers and the keys of their windows in the cache."""
 
     ids: list[int]
     windows: list[bytes]
-    twins: list[bytes]
 
 
 async def gather_crowd(
@@ -98,11 +97,9 @@ async def build_windows(cache: Redis, log: Redis, ids: Sequence[int], fill: int)
         raise LookupError(message)
     names = names_of(await Epochs(cache).read(), int(await log.get(GENERATION) or 0))
     windows = [window_key(names, each) for each in ids]
-    twins = [b"twin:" + window for window in windows]
-    copies = [*windows[1:], *twins]
-    for first in range(0, len(copies), COPIES_A_TRIP):
+    for first in range(1, len(windows), COPIES_A_TRIP):
         async with cache.pipeline(transaction=False) as pipeline:
-            for copy in copies[first : first + COPIES_A_TRIP]:
+            for copy in windows[first : first + COPIES_A_TRIP]:
                 pipeline.copy(windows[0], copy)
             await pipeline.execute()
-    return Crowd(list(ids), windows, twins)
+    return Crowd(list(ids), windows)

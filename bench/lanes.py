@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from bench.client import Person, Site
 from bench.crowd import gather_crowd
+from bench.keys import give_keys
 from bench.photos import another, camera_photo
 from bench.standing import Standing
 from bench.table import Row, milliseconds, percentile, ratio
@@ -36,7 +37,7 @@ SECONDS_BETWEEN = 1.0
 AHEAD = 20  # chunks that wait, follows at once: the flood runs neither dry nor ever higher
 POLL_SECONDS = 0.05
 DRAIN_SECONDS = 60
-OTHER_CROWDS = 100_000  # more than bench/fan_out.py signs up
+OTHER_CROWDS = 200_000  # more than bench/fan_out.py signs up
 
 
 class Size(NamedTuple):
@@ -151,6 +152,7 @@ async def measure(standing: Standing, *, quick: bool) -> list[Row]:
     beside: list[Journey] = []
     async with open_log(settings) as client:
         log = log_of(settings, client)
+        await give_keys(log, crowd.ids)
         for _ in range(OLDER_POSTS):
             await log.append(PostSubmitted(photos=()), actor=int(classic.account_id))
         flood = Flood(log, int(star.account_id), int(classic.account_id), crowd.ids)

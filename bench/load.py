@@ -15,7 +15,6 @@ import msgspec
 import uvloop
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
-OK = b"HTTP/1.1 200 "
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -25,10 +24,11 @@ class Order(msgspec.Struct, frozen=True):
     requests: list[bytes]
     connections: int
     seconds: float
+    status: int = 200
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What came of it; only answers 200 count, and any other ends the run."""
+    """What came of it; only answers of the one status count, and any other ends the run."""
 
     requests: int
     seconds: float
@@ -47,6 +47,7 @@ class Run:
         self.requests = itertools.cycle(order.requests)
         self.latencies: list[float] = []
         self.bytes = 0
+        self.wanted = b"HTTP/1.1 %d " % order.status
         self.until = time.perf_counter() + order.seconds
 
 
@@ -90,7 +91,7 @@ class Connection(asyncio.Protocol):
         if end < 0:
             return False
         length = LENGTH.search(self.received, 0, end + 2)
-        if not self.received.startswith(OK) or length is None:
+        if not self.received.startswith(self.run.wanted) or length is None:
             self.transport.abort()
             self.fail(bytes(self.received[:1000]).decode(errors="replace"))
             return False

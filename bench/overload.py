@@ -22,7 +22,8 @@ from bench.client import Person, Site
 from bench.feed_page import filled, request_of
 from bench.flood import Answered, Flood
 from bench.photos import another, camera_photo
-from bench.standing import Standing, child, cpu_seconds, memory_mebibytes, output_of
+from bench.spending import family, standing_cpu
+from bench.standing import Standing, child, memory_mebibytes, output_of
 from bench.steady_reads import Reads, Seen
 from bench.table import Row, milliseconds, percentile, ratio
 from runtime.connections import open_log
@@ -200,16 +201,6 @@ async def finished(
     return 0, time.monotonic() - began
 
 
-def standing_cpu(standing: Standing) -> Counter[str]:
-    """CPU seconds of each process of the site so far, with its children."""
-    spent: Counter[str] = Counter()
-    for process in standing.behind.supervisor.processes():
-        for pid in family(process.pid) if process.pid else ():
-            with suppress(OSError):
-                spent[process.name] += cpu_seconds(pid)
-    return spent
-
-
 class Watch:
     """How much memory gateways, workers with their decoders, and the log take over time."""
 
@@ -237,11 +228,3 @@ def resident(pid: int) -> Iterator[float]:
     for each in family(pid):
         with suppress(OSError):
             yield memory_mebibytes(each, "VmRSS")
-
-
-def family(pid: int) -> Iterator[int]:
-    yield pid
-    with suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child_pid in (task / "children").read_text(encoding="ascii").split():
-                yield from family(int(child_pid))
