@@ -96,7 +96,7 @@ async def keep_if_absent(app: web.Application, viewer_id: int) -> None:
         async with app[PULLING].windows.turn(viewer_id):
             token = await app[FEEDS].begin_build(viewer_id)
             if token is not None:
-                await keep(app, viewer_id, token, await newest(app, viewer_id))
+                await keep(app, viewer_id, token, await newest(app, viewer_id, token))
 
 
 def begin(app: web.Application, viewer_id: int) -> Build:
@@ -139,7 +139,7 @@ async def read_and_keep(
     token = None
     with suppress(Unavailable):
         token = await app[FEEDS].begin_build(viewer_id)
-    pulled = await newest(app, viewer_id)
+    pulled = await newest(app, viewer_id, token)
     tell(pulled)
     await keep(app, viewer_id, token, pulled)
     return pulled
@@ -156,11 +156,17 @@ async def keep(app: web.Application, viewer_id: int, token: str | None, pulled: 
     (KEPT if kept else UNKEPT).inc()
 
 
-async def newest(app: web.Application, viewer_id: int) -> Pulled:
-    """As much as a window holds."""
-    cap = app[FEEDS].cap
-    entries = await entries_of(app, viewer_id, None, cap + 1)
-    return Pulled(entries[:cap], len(entries) > cap)
+async def newest(app: web.Application, viewer_id: int, token: str | None) -> Pulled:
+    """As much as a window holds; failing that, whoever asks next may build it."""
+    feeds = app[FEEDS]
+    try:
+        entries = await entries_of(app, viewer_id, None, feeds.cap + 1)
+    except Exception:
+        if token is not None:
+            with suppress(Unavailable):
+                await feeds.give_up_build(viewer_id, token)
+        raise
+    return Pulled(entries[: feeds.cap], len(entries) > feeds.cap)
 
 
 async def entries_of(

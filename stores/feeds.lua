@@ -163,6 +163,16 @@ local function begin_build(keys, args)
     return 1
 end
 
+-- give_up: take away the token of a build that failed, so that the next reader's is no miss for long.
+-- KEYS  1 window
+-- ARGV  1 token
+-- Reply 1, or 0 when it does not stand there any more.
+-- Cost  3 us.
+local function give_up(keys, args)
+    if state_of(keys[1]) ~= 'building:' .. args[1] then return 0 end
+    return redis.call('DEL', keys[1])
+end
+
 -- merge: add what Postgres holds; with a token it ends that build.
 -- KEYS  1 window
 -- ARGV  1 token, or '' for a backfill  2 floor of what was read  3 cap  4.. ms, post id, ...
@@ -266,6 +276,7 @@ redis.register_function('skeleton_$VERSION', skeleton)
 redis.register_function('push_$VERSION', push)
 redis.register_function('floors_$VERSION', floors)
 redis.register_function('begin_build_$VERSION', begin_build)
+redis.register_function('give_up_$VERSION', give_up)
 redis.register_function('merge_$VERSION', merge)
 redis.register_function('hide_$VERSION', hide)
 redis.register_function('unhide_$VERSION', unhide)

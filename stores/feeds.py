@@ -128,6 +128,10 @@ class Feeds:
         arguments = [token, floor, self.cap, *flat_of(entries)]
         return bool(await self._call("merge", [window_key(names, viewer_id)], arguments))
 
+    async def give_up_build(self, viewer_id: int, token: str) -> None:
+        """It failed: let the next reader begin at once, and not when the token has died of age."""
+        await self._call("give_up", [window_key(await self.current_names(), viewer_id)], [token])
+
     async def push(self, pushes: Iterable[Push]) -> list[Pushed]:
         """Put posts into the windows that reach that far down; what became of each push."""
         names, pushed = await self.current_names(), []

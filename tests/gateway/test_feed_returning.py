@@ -112,7 +112,7 @@ async def test_a_crowd_beyond_the_bound_is_refused_at_once(client, slow, monkeyp
 
 
 async def test_a_build_that_fails_is_everybodys_who_waited_for_it(client, database, slow):
-    """And the next read begins another."""
+    """And the next read builds, at once: what failed left no token behind that looks like work."""
     await follow(database)
     post = await publish(database)
     works, slow.read = slow.read, None  # which raises TypeError: a fault, no outage
@@ -123,4 +123,21 @@ async def test_a_build_that_fails_is_everybodys_who_waited_for_it(client, databa
     assert slow.asked == 1
 
     slow.read = works
-    assert await ids_of(client) == [post]
+    for _ in range(2):
+        assert await ids_of(client) == [post]
+        await until(lambda: not client.app[PULLING].builds)
+    assert slow.asked == 2
+
+
+async def test_a_failed_build_takes_nobody_elses_token(client, database):
+    """Evicted meanwhile, the window is another gateway's to build."""
+    feeds = client.app[FEEDS]
+    await feeds.refresh()
+    mine = await feeds.begin_build(BOB)
+    await feeds._cache.flushdb()
+    theirs = await feeds.begin_build(BOB)
+    await feeds.give_up_build(BOB, mine)
+
+    assert await feeds.finish_build(BOB, theirs, [], truncated=False)
+    await feeds.give_up_build(BOB, theirs)
+    assert (await feeds.skeleton(BOB, None, 9)).entries == []

@@ -91,8 +91,8 @@ MUTANTS = (
         "    token = None\n"
         "    with suppress(Unavailable):\n"
         "        token = await app[FEEDS].begin_build(viewer_id)\n"
-        "    pulled = await newest(app, viewer_id)\n",
-        "    pulled = await newest(app, viewer_id)\n"
+        "    pulled = await newest(app, viewer_id, token)\n",
+        "    pulled = await newest(app, viewer_id, token)\n"
         "    token = None\n"
         "    with suppress(Unavailable):\n"
         "        token = await app[FEEDS].begin_build(viewer_id)\n",
