@@ -21,6 +21,8 @@ class Kind(StrEnum):
     WINDOWS = "windows"
     HIDDEN = "hidden"
     OUTBOXES = "outboxes"
+    LISTS = "lists"
+    """Of who has an outbox, and of whom of them a viewer follows."""
     CARDS = "cards"
     COMING = "coming"
     """Of a generation of feeds that a rebuild writes."""
@@ -29,9 +31,17 @@ class Kind(StrEnum):
     OTHERS = "others"
 
 
-FEEDS = re.compile(rb"(feed|hidden|outbox):([0-9a-f]{8})\.([0-9]+):\{b[0-9]{3}\}:[0-9]+")
+FEEDS = re.compile(
+    rb"(feed|hidden|outbox|followed|roll):([0-9a-f]{8})\.([0-9]+):\{b[0-9]{3}\}:[0-9]*"
+)
 CARDS = re.compile(rb"(?:post|author):([0-9a-f]{8}):[0-9]+")
-OF_NOUN = {b"feed": Kind.WINDOWS, b"hidden": Kind.HIDDEN, b"outbox": Kind.OUTBOXES}
+OF_NOUN = {
+    b"feed": Kind.WINDOWS,
+    b"hidden": Kind.HIDDEN,
+    b"outbox": Kind.OUTBOXES,
+    b"followed": Kind.LISTS,
+    b"roll": Kind.LISTS,
+}
 
 
 class Present(NamedTuple):

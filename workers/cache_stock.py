@@ -15,6 +15,7 @@ MEANING = {
     Kind.WINDOWS: "feed windows",
     Kind.HIDDEN: "authors hidden from them",
     Kind.OUTBOXES: "outboxes",
+    Kind.LISTS: "who has one, and who follows them",
     Kind.CARDS: "cards of posts and accounts",
     Kind.COMING: "windows of a rebuild",
     Kind.UNREAD: "nobody reads these any more",

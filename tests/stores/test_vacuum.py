@@ -58,6 +58,9 @@ async def test_what_is_read_stays_whatever_it_is(feeds, sweep, cache_client):
         "feed:00000000.0:{b001}:17:more",
         f"post:{epoch}:x",
         "feed:0.0:{b001}:17",
+        f"outbox:{epoch}.3:{{b001}}:17",
+        f"followed:{epoch}.3:{{b001}}:17",
+        f"roll:{epoch}.3:{{b000}}:",
         f"feed:{epoch}.4:{{b001}}:17",
         f"hidden:{epoch}.4:{{b001}}:17",
     ):
@@ -75,10 +78,11 @@ async def test_names_of_earlier_runs_and_generations_go(feeds, sweep, cache_clie
     dead = [f"{noun}:{e}:17" for noun in ("post", "author") for e in ("00000000", "ffffffff")]
     dead += [
         f"{noun}:{names}:{{b001}}:{viewer}"
-        for noun in ("feed", "hidden", "outbox")
+        for noun in ("feed", "hidden", "outbox", "followed")
         for names in (f"{epoch}.2", f"{epoch}.0", "00000000.3", "00000000.7")
         for viewer in range(200)
     ]
+    dead.append(f"roll:{epoch}.2:{{b000}}:")
     await cache_client.mset(dict.fromkeys(dead, "x"))
 
     vacuum = await sweep()
