@@ -5,6 +5,7 @@ with nothing else going on and beside the crowd. All through the site's one addr
 """
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from bench.members import Members, make_members
 from bench.moving_in import move_in, open_windows, present_names
 from bench.reading import draw, issuer, request, requests_of
 from bench.standing import Standing, child, output_of
-from bench.steady_reads import Clients, Reads, Seen
+from bench.steady_reads import LENGTH, Reads, Seen
 from bench.table import Row, milliseconds, percentile, ratio
 from events.log import Log
 from events.posts import PostSubmitted
@@ -39,6 +40,8 @@ READS_A_SECOND = 100.0
 REQUESTS = 5_000
 PLANNED_SECONDS = 60
 SETTLED_SECONDS = 1.0
+OK = 200
+AGAIN = re.compile(rb"\r\nretry-after: *(\d+)\r\n", re.IGNORECASE)
 
 
 class Crowding(NamedTuple):
@@ -156,22 +159,36 @@ async def fan_out(stage: Stage) -> float:
 
 async def crowd_in(stage: Stage) -> Crowding:
     """Every member asks for the first page, and whoever is refused asks again, as they are told."""
-    clients, places = Clients(stage.port), asyncio.Semaphore(AT_ONCE)
+    waiting = iter(stage.returning)
     latencies: list[float] = []
     refused = 0
-    began = time.perf_counter()
 
-    async def one(number: int) -> None:
+    async def some() -> None:
         nonlocal refused
-        async with places:
-            asked = time.perf_counter()
-            while await clients.ask(stage.returning[number]) != 200:
+        reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)
+        for asked in waiting:
+            began = time.perf_counter()
+            while True:
+                writer.write(asked)
+                status, again = await answer(reader)
+                if status == OK:
+                    break
                 refused += 1
-                await asyncio.sleep(1 + number % 4)
-            latencies.append(time.perf_counter() - asked)
+                await asyncio.sleep(again)
+            latencies.append(time.perf_counter() - began)
+        writer.close()
 
-    await asyncio.gather(*(one(number) for number in range(len(stage.returning))))
+    began = time.perf_counter()
+    await asyncio.gather(*(some() for _ in range(AT_ONCE)))
     return Crowding(time.perf_counter() - began, latencies, refused)
+
+
+async def answer(reader: asyncio.StreamReader) -> tuple[int, int]:
+    """Its status, once all of it is there, and the seconds after which to ask again."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length, again = LENGTH.search(head), AGAIN.search(head)
+    await reader.readexactly(int(length[1]) if length else 0)
+    return int(head[9:12]), int(again[1]) if again else 1
 
 
 def rows_of(
