@@ -1,17 +1,18 @@
 -- Heliograph's tables: what the events of the log add up to. Every row can be built again from them.
--- version: 3
+-- version: 4
 --
 -- Every table starts with `shard`, the home of the account that owns the row, checked against the
 -- id's own bits: ids are `40 ms since 2026 | 13 shard | 10 sequence`, so that rows of one owner
 -- stay together when the tables are distributed. A `..._version` column holds the id of the event
 -- that set the register beside it; a write with a lower version changes nothing.
+-- A column marked `-- local` holds what no event tells: a rebuild copies it from the tables it replaces.
 -- Rows are never removed while something may point at them: they become tombstones.
 
 CREATE SCHEMA heliograph;
 SET LOCAL search_path TO heliograph;
 
 CREATE TABLE schema_version (version integer NOT NULL);
-INSERT INTO schema_version VALUES (3);
+INSERT INTO schema_version VALUES (4);
 
 CREATE FUNCTION shard_of(id bigint) RETURNS smallint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -66,6 +67,9 @@ CREATE TABLE posts (
     problem_version    bigint   NOT NULL DEFAULT 0,
     -- Unix ms of the lowest post.deleted. A post that was published no earlier was never shown.
     deleted_ms         bigint,
+    -- Whether fan-out left it in its author's outbox instead of pushing it. The first decision stands;
+    -- null: there is none yet, and it counts as pushed. No event tells of it (docs/decisions/0014).
+    pulled             boolean,  -- local
     PRIMARY KEY (shard, id),
     FOREIGN KEY (shard, author_id) REFERENCES accounts
 );
@@ -73,6 +77,9 @@ CREATE TABLE posts (
 -- A profile's list and the pull of a feed: newest publication first, ties by id.
 CREATE INDEX posts_of_author ON posts (shard, author_id, published_ms DESC, id DESC)
     WHERE state = 21;
+-- Outboxes, and who has one.
+CREATE INDEX pulled_posts ON posts (shard, author_id, published_ms DESC, id DESC)
+    WHERE state = 21 AND pulled;
 
 
 -- Which photos published posts show, by the digest of the uploaded bytes, which are stored once

@@ -23,6 +23,7 @@ from bench import (
     gateway_memory,
     growth,
     lanes,
+    million,
     mixed_load,
     overload,
     rebuild_feeds,
@@ -51,6 +52,7 @@ QUESTIONS = {
 ALONE = {
     "celebrity_read": celebrity_read.measure,
     "growth": growth.measure,
+    "million": million.measure,
     "cache_policy": cache_policy.measure,
     "feed_memory": feed_memory.measure,
     "archive": archive.measure,
@@ -62,7 +64,7 @@ NAMES = (*QUESTIONS, *ALONE, "start_up")
 # What --quick asks when it is not told: as much as two minutes allow.
 QUICK = ("feed_read", "fan_out", "follows", "mixed_load", "cache_policy")
 FEEDS = ("feed_read", "fan_out", "follows", "upload_to_feed", "mixed_load", "celebrity_read")
-FEEDS += ("growth", "cache_policy", "feed_memory", "returning")
+FEEDS += ("growth", "million", "cache_policy", "feed_memory", "returning")
 SHEETS = {
     Sheet("feeds", "Feeds, measured", feed_read.NOTES): FEEDS,
     Sheet("main-job", "The main job, measured"): tuple(n for n in NAMES if n not in FEEDS),

@@ -40,7 +40,7 @@ class Standing(NamedTuple):
 
 
 @asynccontextmanager
-async def standing() -> AsyncIterator[Standing]:
+async def standing(**settings: str) -> AsyncIterator[Standing]:
     """Start it in a temporary folder; at the end every process of it is gone.
 
     Its rate limits are raised out of the way: a handful of accounts make the load of thousands.
@@ -50,7 +50,7 @@ async def standing() -> AsyncIterator[Standing]:
         timeout = aiohttp.ClientTimeout(total=300)
         connector = aiohttp.TCPConnector(limit=0)
         async with (
-            own_site(var=var, **UNLIMITED) as address,
+            own_site(var=var, **UNLIMITED, **settings) as address,
             aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
         ):
             port = urlsplit(address).port

@@ -68,7 +68,7 @@ class AccountErased(AccountEvent, frozen=True, kw_only=True, tag="account.erased
     The append function destroys the account's key, by which all it ever sealed becomes unreadable,
     and ends its tokens in the same step. No command of the account follows.
     Announced by gateway/erasing.py; read by workers/accounts.py, workers/posts.py,
-    workers/graph.py, workers/fanout.py and workers/erasures.py.
+    workers/graph.py, workers/forgetting.py and workers/erasures.py.
     """
 
     HIDES = True

@@ -53,7 +53,8 @@ class Log:
         self.precedents = Precedents(self)
         self.digest_key = derive(secret, "idempotency")
         self._append = RoundTrip(client, FUNCTIONS, replicas=replicas)
-        self.reach, self.ask = self._append.reach, self._append.ask
+        self.reach, self.ask, self.one = self._append.reach, self._append.ask, self._append.one
+        self.share = self._append.share
 
     async def append(
         self,
@@ -160,13 +161,14 @@ class Log:
         """The id of the account that has this name, case-folded; needs no Postgres."""
         username = username.lower()
         shard = shard_of_username(username)
-        names = f"names:{{{shard % self.partitions}}}"
-        position = await self.ask(lambda: self.client.hget(names, username))
+        position = await self.one("HGET", f"names:{{{shard % self.partitions}}}", username)
         return make_id(Position.parse(position), shard) if position else None
 
     async def wrapped_key(self, account_id: int) -> bytes | None:
         """The account's key as it is stored; None once it is destroyed."""
-        return (await self.wrapped_keys([account_id]))[account_id]
+        keys = f"keys:{{{shard_of(account_id) % self.partitions}}}"
+        wrapped: bytes | None = await self.one("HGET", keys, str(position_of(account_id)))
+        return wrapped
 
     async def wrapped_keys(self, account_ids: list[int]) -> dict[int, bytes | None]:
         """Many accounts' keys in one trip."""
@@ -205,10 +207,8 @@ class Log:
         commander: str = "",
         revocation: str = "",
     ) -> Appended:
-        partition = shard % self.partitions
-        topic = event.TOPIC
+        topic, partition = event.TOPIC, shard % self.partitions
         entry = {TYPE: tag_of(type(event))} | {k: v for k, v in fields.items() if v}
-        entry_parts = [part for pair in entry.items() for part in pair]
         started = time.perf_counter()
         outcome = "unavailable"
         try:
@@ -218,10 +218,10 @@ class Log:
                     f"head:{{{partition}}}",
                     stream_key(topic, partition),
                     idempotency.record_key(partition),
-                    stream_key("notices", partition),
-                    f"names:{{{partition}}}",
-                    f"keys:{{{partition}}}",
-                    f"revoked:{{{partition}}}",
+                    *(
+                        f"{each}:{{{partition}}}"
+                        for each in ("notices", "names", "keys", "revoked")
+                    ),
                 ],
                 arguments=lambda: [
                     topic,
@@ -236,7 +236,7 @@ class Log:
                     TOKEN_LIFE_MS,
                     TIME,
                     now,
-                    *entry_parts,
+                    *(part for pair in entry.items() for part in pair),
                 ],
             )
             outcome = reply[0].decode()

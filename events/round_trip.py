@@ -8,19 +8,20 @@ wait until it answers again.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from events.ways import Line, Pooled, Shared, unknown
 from runtime.errors import Unavailable
 from runtime.functions import Client, Functions, is_unknown_function
 from runtime.reach import PATIENCE_SECONDS, Reach
 
 T = TypeVar("T")
 PAUSE_SECONDS = 0.1
-REPLICA_MS = 1_000
 
 LOST = (RedisConnectionError, RedisTimeoutError, OSError, TimeoutError)
 
@@ -29,11 +30,27 @@ class RoundTrip:
     """Calls functions on the log server; with replicas, waits until they have the write too."""
 
     def __init__(self, client: Client, functions: Functions, *, replicas: int = 0) -> None:
-        self._pool = client.connection_pool
         self._client = client
         self._functions = functions
         self._replicas = replicas
+        self._shared: Shared | None = None
+        self._way: Shared | Pooled = Pooled(client, replicas)
         self.reach = Reach("log-unavailable", PATIENCE_SECONDS)
+
+    def share(self, line: Line) -> None:
+        """From now on go over this line to the client's server, as whoever asks all the time does.
+
+        But what replicas confirm has a connection of its own: all others would wait for it too.
+        """
+        self._shared = Shared(line)
+        if not self._replicas:
+            self._way = self._shared
+
+    async def one(self, *command: str | int) -> Any:
+        """The answer to one command that changes nothing; `Unavailable("log-unavailable")`."""
+        if self._shared is None:
+            return await self.ask(lambda: self._client.execute_command(*command))
+        return await self.ask(partial(self._shared.call, command))
 
     async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
         """The answer to something that changes nothing; `Unavailable("log-unavailable")`."""
@@ -65,34 +82,34 @@ class RoundTrip:
         deadline = started + PATIENCE_SECONDS
         perhaps_recorded = False
         while True:
-            unknown = False
+            unloaded = False
             try:
                 connection = await self._connected(deadline)
             except LOST:
                 if time.monotonic() + PAUSE_SECONDS > deadline:
                     self.reach.fell_silent(started)
-                    raise (_unknown() if perhaps_recorded else _unreached()) from None
+                    raise (unknown() if perhaps_recorded else _unreached()) from None
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
             try:
                 async with asyncio.timeout(max(deadline - time.monotonic(), 0.05)):
                     command = ("FCALL", name, len(keys), *keys, *arguments())
-                    return await self._exchange(connection, command)
+                    return list(await self._way.exchange(connection, command))
             except LOST:
                 perhaps_recorded = True
                 if time.monotonic() + PAUSE_SECONDS > deadline:
                     self.reach.fell_silent(started)
-                    raise _unknown() from None
+                    raise unknown() from None
                 await asyncio.sleep(PAUSE_SECONDS)
             except ResponseError as error:
-                unknown = is_unknown_function(error)
-                if not unknown:
+                unloaded = is_unknown_function(error)
+                if not unloaded:
                     self.reach.answered()
                     # What an earlier attempt did is not undone by this one being refused.
-                    raise (_unknown() if perhaps_recorded else _refusal(error)) from error
+                    raise (unknown() if perhaps_recorded else _refusal(error)) from error
             finally:
-                await self._pool.release(connection)
-            if unknown:  # only now: whoever loads needs a connection too
+                await self._way.release(connection)
+            if unloaded:  # only now: whoever loads needs a connection too
                 await self._load(deadline, perhaps_recorded=perhaps_recorded)
 
     async def _load(self, deadline: float, *, perhaps_recorded: bool) -> None:
@@ -103,41 +120,11 @@ class RoundTrip:
         except LOST:
             return  # the call itself is tried again, while there is time
         except ResponseError as error:
-            raise (_unknown() if perhaps_recorded else _refusal(error)) from error
+            raise (unknown() if perhaps_recorded else _refusal(error)) from error
 
     async def _connected(self, deadline: float) -> Any:
         async with asyncio.timeout(max(deadline - time.monotonic(), 0.05)):
-            return await self._pool.get_connection()
-
-    async def _exchange(self, connection: Any, command: tuple[Any, ...]) -> list[bytes]:
-        """Send, and read every answer; a connection that owes an answer is never reused."""
-        commands = [command, ("WAIT", self._replicas, REPLICA_MS)] if self._replicas else [command]
-        whole = False
-        try:
-            await connection.send_packed_command(connection.pack_commands(commands))
-            reply = await _answer(connection)
-            confirmed = await _answer(connection) if self._replicas else 0
-            whole = True
-        finally:
-            if not whole:
-                await connection.disconnect(nowait=True)
-        if isinstance(reply, ResponseError):
-            raise reply
-        if confirmed < self._replicas:
-            raise _unknown()
-        return list(reply)
-
-
-async def _answer(connection: Any) -> Any:
-    try:
-        return await connection.read_response()
-    except ResponseError as error:
-        return error
-
-
-def _unknown() -> Unavailable:
-    detail = "The command may or may not have been recorded; repeat it with the same key."
-    return Unavailable("unknown-outcome", detail)
+            return await self._way.connected()
 
 
 def _unreached() -> Unavailable:

@@ -20,6 +20,7 @@ from gateway import (
     uploads,
 )
 from gateway.canonical import every_request, finish_headers
+from gateway.express import open_express
 from gateway.guarding import guarded, misdirected
 from gateway.keys import SETTINGS
 from gateway.resources import RESOURCES
@@ -50,6 +51,8 @@ def build_app(settings: Settings, role: Role) -> web.Application:
     app[openapi.ALL_ROUTES] = tuple(all_routes())
     app.on_response_prepare.append(finish_headers)
     app.cleanup_ctx.extend(RESOURCES)
+    if role != "write":
+        app.cleanup_ctx.append(open_express)
     for (_, path), routes in groupby(sorted(all_routes(), key=by_path), key=by_path):
         resource = app.router.add_resource(path)
         for route in routes:

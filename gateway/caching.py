@@ -15,10 +15,12 @@ from gateway.keys import (
     READER,
     READER_REACH,
     SETTINGS,
+    WRITTEN,
 )
-from gateway.present import WRITTEN, Written
+from gateway.outboxes import OUTBOXES, Remembered
 from gateway.pulling import PULLING, Pulling
 from gateway.visibility import HELD, Held
+from gateway.written import Written
 from runtime.connections import open_cache
 from runtime.reach import Reach
 from stores.cards import Cards
@@ -31,15 +33,16 @@ async def open_caching(app: web.Application) -> AsyncIterator[None]:
     cache = app[CACHE] = open_cache(app[SETTINGS], for_readers=True)
     cache_reach = app[CACHE_REACH] = Reach("cache-unavailable", CALL_SECONDS)
     app[READER_REACH] = Reach("metadata-unavailable")
+    link = Link(cache, CALL_SECONDS)
     app[CARDS] = Cards(
-        cache, app[READER], cache_reach=cache_reach, database_reach=app[READER_REACH]
+        cache, app[READER], cache_reach=cache_reach, database_reach=app[READER_REACH], link=link
     )
     app[NOTICES].subscribe(app[CARDS].hear)
-    link = Link(cache, CALL_SECONDS)
     app[FEEDS] = Feeds(cache, app[LOG].client, link=link, reach=cache_reach)
+    app[OUTBOXES] = Remembered(app[FEEDS])
     app[HELD] = Held()
     app[PULLING] = Pulling()
-    app[WRITTEN] = Written(Addresses.of(app[SETTINGS]))
+    app[WRITTEN] = Written(Addresses.of(app[SETTINGS]), app[CARDS], app[NOTICES])
     app[NOTICES].subscribe(app[WRITTEN].hear)
     yield
     await app[PULLING].close()

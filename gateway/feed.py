@@ -12,6 +12,7 @@ from gateway.answers import degrade, page
 from gateway.cursors import cursor_of, encode_cursor, limit_of
 from gateway.keys import CARDS, FEEDS, NOTICES, viewer_of
 from gateway.metadata import declare_absences
+from gateway.outboxes import NOBODY, OUTBOXES, join, with_outboxes
 from gateway.present import posts_json
 from gateway.pulling import build, pull
 from gateway.routing import Page, Route
@@ -22,6 +23,7 @@ from runtime.metrics import feed_slices
 from stores.feeds import Place
 from stores.fragments import AuthorCard, PostCard
 from stores.posts import PostState
+from stores.slices import Slice
 
 # A page of which much is hidden is filled up, but a page never costs more than this.
 SLICES = 3
@@ -81,7 +83,7 @@ async def skeleton(request: web.Request, before: Place | None, count: int) -> Sk
     """The next entries below `before`: from the window as far as it reaches, then from Postgres."""
     app, viewer_id = request.app, viewer_of(request).account_id
     try:
-        window = await app[FEEDS].skeleton(viewer_id, before, count + 1)
+        window = await whole_window(request, viewer_id, before, count + 1)
     except Unavailable:
         AWAY.inc()
         degrade(request, "cache")
@@ -104,6 +106,23 @@ async def skeleton(request: web.Request, before: Place | None, count: int) -> Sk
         degrade(request, "metadata")
         return Skeleton(entries, window.hidden, end=False)
     return bounded(entries, count, window.hidden)
+
+
+async def whole_window(
+    request: web.Request, viewer_id: int, before: Place | None, count: int
+) -> Slice | None:
+    """A slice of the viewer's window and of the outboxes of those they follow."""
+    outboxes = request.app[OUTBOXES]
+    roll = outboxes.roll() or await outboxes.ask(request.app)
+    window = await request.app[FEEDS].skeleton(
+        viewer_id, before, count, followed=bool(roll.changed)
+    )
+    if roll is NOBODY:
+        degrade(request, "metadata")
+    if window is None or not roll.changed:
+        return window
+    known = join(outboxes, roll, window, before, count)
+    return known or await with_outboxes(request, roll, window, before, count)
 
 
 def bounded(entries: list[Place], count: int, hidden: frozenset[int] = frozenset()) -> Skeleton:

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from events.graph import FollowRequested, GraphEvent, Unfollowed
 from events.ids import Address, position_of, shard_of
-from events.lag import lag_of
+from events.lag import has_done_all
 from gateway.answers import accepted, json_answer, page
 from gateway.cursors import cursor_of, encode_cursor, limit_of
 from gateway.keys import LOG, NOTICES, REQUEST_ID, SETTINGS, viewer_of
@@ -69,8 +69,7 @@ async def standing_wish(request: web.Request, follower_id: int, followee_id: int
     otherwise swallow the wish that came after it.
     """
     partition = shard_of(follower_id) % request.app[SETTINGS].partitions
-    lag = await lag_of(request.app[LOG], ROLE, FollowRequested.TOPIC, partition)
-    if lag.entries or lag.pending:
+    if not await has_done_all(request.app[LOG], ROLE, FollowRequested.TOPIC, partition):
         return 0
     try:
         async with metadata(request) as db:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # stores and the log need not be loaded to name what the app 
     from gateway.notices import Notices
     from gateway.passwords import Passwords
     from gateway.tokens import Tokens
+    from gateway.written import Written
     from runtime.reach import Reach
     from stores.cards import Cards
     from stores.feeds import Feeds
@@ -31,6 +32,7 @@ CACHE_REACH: web.AppKey["Reach"] = web.AppKey("cache_reach")
 OBJECTS: web.AppKey["Objects"] = web.AppKey("objects")
 CARDS: web.AppKey["Cards"] = web.AppKey("cards")
 FEEDS: web.AppKey["Feeds"] = web.AppKey("feeds")
+WRITTEN: web.AppKey["Written"] = web.AppKey("written")
 NOTICES: web.AppKey["Notices"] = web.AppKey("notices")
 TOKENS: web.AppKey["Tokens"] = web.AppKey("tokens")
 PASSWORDS: web.AppKey["Passwords"] = web.AppKey("passwords")

@@ -9,8 +9,7 @@ import time
 from aiohttp import web
 
 from gateway.addresses import Addresses, PhotoAddress
-from gateway.keys import CARDS, OBJECTS
-from gateway.present import WRITTEN
+from gateway.keys import CARDS, OBJECTS, WRITTEN
 from gateway.routing import Route
 from gateway.visibility import visible
 from runtime.errors import Forbidden, HeliographError, NotFound

@@ -47,6 +47,7 @@ class Notices:
         self._privacy: dict[int, tuple[int, bool]] = {}
         self._passwords: dict[int, tuple[int, str]] = {}
         self._edges: dict[tuple[int, int], Edge] = {}
+        self._followers: Counter[int] = Counter()
         self._heard: dict[int, deque[Heard]] = {}
         self._counts: Counter[tuple[int, Any]] = Counter()
         self._listeners: list[Callable[[Delivery[Any]], None]] = []
@@ -86,6 +87,10 @@ class Notices:
 
     def edge(self, follower_id: int, followee_id: int) -> Edge | None:
         return self._edges.get((follower_id, followee_id))
+
+    def has_edges(self, follower_id: int) -> bool:
+        """Whether `edge` knows anything of whom this account follows; most have done nothing."""
+        return follower_id in self._followers
 
     def is_revoked(self, account_id: int, token_id: int) -> bool:
         """Whether a token that is still within its life has been ended."""
@@ -142,9 +147,15 @@ class Notices:
         self._counts[id(memory), key] -= 1
         if not self._counts[id(memory), key]:
             del self._counts[id(memory), key]
-            memory.pop(key, None)
+            known = memory.pop(key, None)
+            if memory is self._edges and known is not None:
+                self._followers[key[0]] -= 1
+                if not self._followers[key[0]]:
+                    del self._followers[key[0]]
 
     def _hear_edge(self, delivery: Delivery[Any], key: tuple[int, int], heard: Edge) -> None:
+        if key not in self._edges:
+            self._followers[key[0]] += 1
         self._edges[key] = Edge(*map(max, self._edges.get(key, Edge()), heard))
         self._keep(delivery, self._edges, key)
 

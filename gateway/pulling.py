@@ -7,7 +7,7 @@ whoever only reads below a window still finds a turn, and other reads a connecti
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import NamedTuple
 
 from aiohttp import web
@@ -69,6 +69,11 @@ async def pull(
     """Up to `count` entries below `before`; `Unavailable` when Postgres is away or too busy."""
     async with app[PULLING].pages.turn(viewer_id):
         return await entries_of(app, viewer_id, before, count)
+
+
+def turn(app: web.Application) -> AbstractAsyncContextManager[None]:
+    """A turn among pages, for whoever else asks Postgres for what the cache has lost."""
+    return app[PULLING].pages.turn()
 
 
 async def build(app: web.Application, viewer_id: int) -> Pulled:

@@ -24,6 +24,7 @@ from runtime.loglines import log
 from runtime.outages import is_outage
 from runtime.reach import PATIENCE_SECONDS
 from stores.archive import Archive
+from stores.link import Link
 from stores.objects import Objects
 
 LOG_CONNECTIONS = 64
@@ -42,7 +43,10 @@ async def open_log(app: web.Application) -> AsyncIterator[None]:
         secret=settings.secret.reveal().encode(),
         replicas=settings.log_replicas,
     )
+    line = Link(client, PATIENCE_SECONDS)
+    app[LOG].share(line)
     yield
+    line.close()
     await client.aclose()
 
 

@@ -30,7 +30,7 @@ class Turns:
         return self._free.locked()
 
     @asynccontextmanager
-    async def turn(self, viewer_id: int) -> AsyncIterator[None]:
+    async def turn(self, viewer_id: int = 0) -> AsyncIterator[None]:
         """`Unavailable` for whom there is none soon."""
         if self.taken and self._waiting >= MOST_WAITING:
             raise overloaded(viewer_id)

@@ -108,6 +108,16 @@ async def shown_authors(
     return shown - (private_ids - followed)
 
 
+def shown_at_once(
+    notices: Notices, held: Held, viewer_id: int, author_id: int, *, private: bool
+) -> bool | None:
+    """As `shown_authors` of one that is not erased, by what is remembered; None: ask the row."""
+    verdict = heard_edge(notices, viewer_id, author_id)
+    if verdict is False:
+        return False
+    return True if verdict or not private or held.remembers(viewer_id, author_id) else None
+
+
 def is_erased(notices: Notices, account: AuthorCard | AccountRow) -> bool:
     """By the card or row, or by a notice: nothing takes an erasure back."""
     return account.erased or notices.is_erased(account.id)

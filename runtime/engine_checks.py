@@ -16,9 +16,9 @@ Probe = Callable[[], Awaitable[str]]
 
 LOG_WANTS = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 CACHE_WANTS = {"save": "", "appendonly": "no"}
-# What a window comes to before it is trimmed, 299 (tests/stores/test_feeds_packed.py): one that was
-# ever longer, or held a longer name, takes four times the memory for the rest of its life.
-LISTPACK_ENTRIES = 300
+# What a window comes to before it is trimmed (tests/stores/test_feeds_packed.py): one that was ever
+# longer, or held a longer name, takes four times the memory for the rest of its life.
+LISTPACK_ENTRIES = 512
 LISTPACK_VALUE = 32
 
 DEGRADED = {

@@ -4,6 +4,7 @@ Old and new processes therefore never replace each other's functions during an u
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,29 @@ class Functions:
                 raise
         await self.load(client)
         return await client.execute_command(*command)
+
+    async def call_all(
+        self, client: Client, calls: Sequence[tuple[str, list[Any], list[Any]]]
+    ) -> list[Any]:
+        """Many calls in one trip, as (function, keys, arguments); each may be repeated."""
+        replies = await self._trip(client, calls)
+        if any(isinstance(each, ResponseError) and is_unknown_function(each) for each in replies):
+            await self.load(client)
+            replies = await self._trip(client, calls)
+        for each in replies:
+            if isinstance(each, Exception):
+                raise each
+        return replies
+
+    async def _trip(
+        self, client: Client, calls: Sequence[tuple[str, list[Any], list[Any]]]
+    ) -> list[Any]:
+        async with client.pipeline(transaction=False) as pipeline:
+            for function, keys, arguments in calls:
+                command = ("FCALL", self.name(function), len(keys), *keys, *arguments)
+                pipeline.execute_command(*command)
+            replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        return replies
 
 
 def is_unknown_function(error: Exception) -> bool:

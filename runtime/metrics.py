@@ -35,6 +35,11 @@ feed_turns_waiting = Gauge(
     "Who waits for PostgreSQL to read a page of a feed, or a window.",
     ["lane"],
 )
+express_pages = Counter(
+    "heliograph_express_pages",
+    "Pages of the feed begun the express way: served; left to the ordinary way, which is slower.",
+    ["outcome"],
+)
 refused_requests = Counter(
     "heliograph_refused_requests",
     "Requests refused because of a limit or a lack of room, by the problem's code.",

@@ -106,6 +106,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     batch_size: Annotated[int, count("deliveries a handler gets at once", most=5_000)] = 200
     lease_seconds: Annotated[int, count("silence after which work is taken over", most=3_600)] = 30
     attempts: Annotated[int, count("tries before a delivery is buried", most=100)] = 8
+    # Feeds.
+    pull_above: Annotated[
+        int, count("active followers up to whom a post is pushed", least=0, most=1_000_000_000)
+    ] = 100_000
     # Photos.
     decoders: Annotated[int, count("decoding child processes a worker has", most=64)] = 2
     decode_seconds: Annotated[int, count("time limit of one photo's decoding", most=600)] = 60

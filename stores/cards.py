@@ -5,7 +5,7 @@ it is not kept anywhere: it is read again until the row has caught up.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from asyncpg import Pool, Record
@@ -22,6 +22,7 @@ from stores.accounts import AccountRow, accounts_by_ids
 from stores.database import Database
 from stores.epochs import Epochs
 from stores.fragments import AuthorCard, PostCard, author_card, post_card
+from stores.link import Link
 from stores.posts import PostState, post_rows
 from stores.shelves import Places, Shelf
 
@@ -42,13 +43,17 @@ class Cards:
         *,
         cache_reach: Reach | None = None,
         database_reach: Reach | None = None,
+        link: Link | None = None,
     ) -> None:
-        """The reaches are those of everybody in the process who asks the same engines."""
+        """The reaches are those of everybody in the process who asks the same engines.
+
+        `link`: for whoever reads all the time; it goes to the same server as `cache`.
+        """
         cache_reach = cache_reach or Reach("cache-unavailable", CACHE_SECONDS)
         database_reach = database_reach or Reach("metadata-unavailable")
         epochs = Epochs(cache)
         cache_reach.when_lost(epochs.doubt)
-        places = Places(cache, cache_reach, epochs, database, database_reach)
+        places = Places(cache, cache_reach, epochs, database, database_reach, link)
         self._erased: OrderedDict[int, None] = OrderedDict()
         self._posts = Shelf(
             "post",
@@ -80,6 +85,19 @@ class Cards:
     async def authors_in_reach(self, ids: Sequence[int]) -> tuple[dict[int, AuthorCard], bool]:
         """What can be had now, and whether that is all there is."""
         return await self._authors.take(ids)
+
+    def when_forgotten(self, post: Callable[[int], None], author: Callable[[int], None]) -> None:
+        """Call these with the ids of cards that are forgotten: what was made of one is old, too."""
+        self._posts.when_forgotten(post)
+        self._authors.when_forgotten(author)
+
+    def held_post(self, post_id: int) -> PostCard | None:
+        """The post's card, if this process remembers it; see `Shelf.held`."""
+        return self._posts.held(post_id)
+
+    def held_author(self, account_id: int) -> AuthorCard | None:
+        """The author's card, if this process remembers it."""
+        return self._authors.held(account_id)
 
     async def put_author(self, row: AccountRow) -> None:
         """A row was read: keep its card, for when there is no asking."""

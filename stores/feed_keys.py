@@ -11,18 +11,29 @@ WINDOWS_PER_CALL = 128
 
 
 class Names(NamedTuple):
-    """Prefixes of one epoch's and generation's keys, one a bucket."""
+    """Prefixes of one epoch's and generation's keys, one a bucket; and one key of its own."""
 
     windows: tuple[bytes, ...]
     hidden: tuple[bytes, ...]
+    outboxes: tuple[bytes, ...]
+    followed: tuple[bytes, ...]
+    """Lists of those on the roll whom a viewer follows."""
+    roll: bytes
+    """Everybody who has an outbox."""
     epoch: str
 
 
 def names_of(epoch: str, generation: int) -> Names:
     tails = [f":{epoch}.{generation}:{{b{bucket:03d}}}:".encode() for bucket in range(BUCKETS)]
-    return Names(
-        tuple(b"feed" + each for each in tails), tuple(b"hidden" + each for each in tails), epoch
+    windows, hidden, outboxes, followed = (
+        tuple(noun + each for each in tails)
+        for noun in (b"feed", b"hidden", b"outbox", b"followed")
     )
+    return Names(windows, hidden, outboxes, followed, b"roll" + tails[0], epoch)
+
+
+def bucket_of(account_id: int) -> int:
+    return shard_of(account_id) % BUCKETS
 
 
 def window_key(names: Names, viewer_id: int) -> bytes:
@@ -35,6 +46,24 @@ def both_keys(names: Names, viewer_id: int) -> list[bytes]:
     return [
         b"%b%d" % (names.windows[bucket], viewer_id),
         b"%b%d" % (names.hidden[bucket], viewer_id),
+    ]
+
+
+def all_keys(names: Names, viewer_id: int) -> list[bytes]:
+    """The same, and the viewer's list of followed authors."""
+    return [*both_keys(names, viewer_id), list_key(names, viewer_id)]
+
+
+def list_key(names: Names, viewer_id: int) -> bytes:
+    return b"%b%d" % (names.followed[bucket_of(viewer_id)], viewer_id)
+
+
+def outbox_keys(names: Names, author_id: int) -> list[bytes]:
+    """The author's outbox, and in place of what a window has hidden, which no outbox has."""
+    bucket = bucket_of(author_id)
+    return [
+        b"%b%d" % (names.outboxes[bucket], author_id),
+        b"%b%d.hidden" % (names.outboxes[bucket], author_id),
     ]
 
 

@@ -7,6 +7,7 @@
 
 local KEPT_SECONDS = 30 * 86400
 local REFRESHED_BELOW_SECONDS = 29 * 86400
+local MOST_UNPACKED = 1000       -- arguments of one command: the stack has room for some thousands
 local MOST_HIDDEN = 512           -- more, and building the window anew costs less than filtering it
 
 -- Who carries the floor, the floor as text, and how many members are no entries; nil: no window.
@@ -41,10 +42,18 @@ local function smaller(one, other)
     return one < other
 end
 
+-- What stands at the key of a list; nil, which ends a reply, when no list is wanted.
+local function list_at(key)
+    if not key then return nil end
+    local found = redis.pcall('GET', key)
+    return type(found) == 'string' and found or ''
+end
+
 -- skeleton: one slice of a window, newest first, with the authors that its viewer no longer sees.
--- KEYS  1 window  2 hidden
+-- KEYS  1 window  2 hidden  3 a list of outboxes.lua, if it is wanted
 -- ARGV  1 cursor's ms or ''  2 cursor's post id or ''  3 how many entries
--- Reply {floor, 'ms,post id,...', 'hidden author,...'}, or nil when there is no window to trust.
+-- Reply {floor, 'ms,post id,...', 'hidden author,...'}, or nil when there is no window to trust;
+--       with a third key also the list, '' when there is none.
 --       Entries below the cursor in falling ms; those of one ms in no order and all of them.
 --       Two texts, for a client reads one text much faster than sixty replies.
 -- Cost  one trip; 10 us and 0.3 us an entry.
@@ -69,7 +78,9 @@ local function skeleton(keys, args)
     local entries, from, unseen = {}, '+inf', table.concat(hidden, ',')
     local before_ms, before_id, count = args[1], args[2], tonumber(args[3])
     if before_ms ~= '' then
-        if tonumber(before_ms) <= tonumber(floor) then return {floor, '', unseen} end
+        if tonumber(before_ms) <= tonumber(floor) then
+            return {floor, '', unseen, list_at(keys[3])}
+        end
         for _, id in ipairs(redis.call('ZRANGE', window, before_ms, before_ms, 'BYSCORE')) do
             if smaller(id, before_id) then
                 entries[#entries + 1] = before_ms
@@ -96,7 +107,7 @@ local function skeleton(keys, args)
             entries[#entries + 1] = id
         end
     end
-    return {floor, table.concat(entries, ','), unseen}
+    return {floor, table.concat(entries, ','), unseen, list_at(keys[3])}
 end
 
 -- push: put a published post into windows that exist and reach that far down.
@@ -189,7 +200,7 @@ local function merge(keys, args)
     end
     -- Trimmed as it grows: a window that once was longer than the server packs stays unpacked for
     -- the rest of its life, in four times the memory.
-    local several = 2 * math.max(math.floor(cap / 16), 1)
+    local several = math.min(2 * math.max(math.floor(cap / 16), 1), MOST_UNPACKED)
     for first = 4, #args, several do
         local added = {}
         for at = first, math.min(first + several - 1, #args), 2 do

@@ -4,47 +4,40 @@ Fan-out pushes into them, the feed route reads slices of them, and builds those 
 Postgres. What each server-side function does, and what a window looks like, stands in feeds.lua.
 """
 
+import asyncio
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from runtime.functions import Functions, is_unknown_function
 from runtime.reach import Reach
 from stores.epochs import SECONDS_BELIEVED, Epochs, Generations
-from stores.feed_keys import Names, both_keys, grouped, names_of, window_key
-from stores.link import Link
+from stores.feed_keys import Names, all_keys, both_keys, grouped, names_of, window_key
+from stores.link import Link, Then
 from stores.pushes import Push, Pushed
+from stores.slices import Slice, flat_of, slice_of
+from stores.trips import Call, overlapped, trips_of
 
 FUNCTIONS = Functions(Path(__file__).with_name("feeds.lua"))
+SKELETON = FUNCTIONS.name("skeleton")
 
 # 20 bytes an entry, and inserting into a longer listpack costs the server four times as much.
 CAP = 256
-CALLS_PER_TRIP = 64
 BUILD_SECONDS = 30
-_numbers = msgspec.json.Decoder(list[int]).decode
 # A cache that hangs is as good as gone: whoever waits can be answered from Postgres.
 CALL_SECONDS = 0.5
 # Fan-out has nobody waiting, and may keep the cache busy for a while.
 TRIPS_SECONDS = 10.0
+# Of all who push in this process: one is being answered, one is at hand.
+TRIPS_AT_ONCE = 2
 
 Place = tuple[int, int]
 """Where an entry stands: (publication in Unix ms, post id). Feeds run from high to low."""
-
-
-class Slice(NamedTuple):
-    """A part of a window, newest first. What lies at `floor` or below is in Postgres alone."""
-
-    floor: int
-    entries: list[Place]
-    hidden: frozenset[int]
-    """Authors whose posts may still stand here and are not to be shown."""
 
 
 class Merge(NamedTuple):
@@ -68,10 +61,7 @@ class Feeds:
         link: Link | None = None,
         reach: Reach | None = None,
     ) -> None:
-        """`link`: for whoever reads slices all the time; it goes to the same server as `cache`.
-
-        `reach`: that of everybody in the process who asks this cache.
-        """
+        """`link`: to the same server, for whoever reads; `reach`: everybody's who asks it here."""
         self.cap = cap
         self._link = link
         self._cache = cache
@@ -79,6 +69,7 @@ class Feeds:
         self._names: Names | None = None
         self._generations = Generations(log)
         self._due = 0.0
+        self._turns = asyncio.Semaphore(TRIPS_AT_ONCE)
         self._reach = reach or Reach("cache-unavailable", CALL_SECONDS)
         self._reach.when_lost(self._lost)
 
@@ -92,19 +83,34 @@ class Feeds:
             epoch = await self._epochs.read()
         self._adopt(epoch, await self._generations.read())
 
-    async def skeleton(self, viewer_id: int, before: Place | None, count: int) -> Slice | None:
-        """Up to `count` entries below `before`, fewer where the window ends; None: ask Postgres."""
+    async def skeleton(
+        self, viewer_id: int, before: Place | None, count: int, *, followed: bool = False
+    ) -> Slice | None:
+        """Up to `count` entries below `before`, fewer where the window ends; None: ask Postgres.
+
+        `followed`: with the viewer's list of followed authors, for whoever joins outboxes to it.
+        """
         names = self._names
         if names is None or time.monotonic() >= self._due:
             names = await self.current_names()
-        keys = both_keys(names, viewer_id)
+        keys = all_keys(names, viewer_id) if followed else both_keys(names, viewer_id)
         reply = await self._ask("skeleton", keys, [*(before or (b"", b"")), count])
-        if reply is None:
-            return None
-        # One text read at once: number by number it would take ten times as long.
-        floor, flat, hidden = reply[0], _numbers(b"[%b]" % reply[1]), _numbers(b"[%b]" % reply[2])
-        places = sorted(zip(flat[::2], flat[1::2], strict=True), reverse=True)
-        return Slice(int(floor), places[:count], frozenset(hidden))
+        return None if reply is None else slice_of(reply, count)
+
+    def ask_skeleton(
+        self, viewer_id: int, before: Place | None, count: int, then: Then, *, followed: bool
+    ) -> bool:
+        """As `skeleton`, without a task: `then` is given what `slice_of` reads, None or an error.
+
+        False: that cannot be asked now; `skeleton` finds out why, and waits where it must.
+        """
+        names, link = self._names, self._link
+        stale = names is None or time.monotonic() >= self._due
+        if names is None or stale or link is None or self._reach.is_away():
+            return False
+        keys = all_keys(names, viewer_id) if followed else both_keys(names, viewer_id)
+        command = ("FCALL", SKELETON, len(keys), *keys, *(before or (b"", b"")), count)
+        return link.ask(command, then)
 
     async def begin_build(self, viewer_id: int) -> str | None:
         """A token to build the viewer's window under; None when that is done or being done.
@@ -113,7 +119,7 @@ class Feeds:
         """
         token = secrets.token_hex(8)
         keys = both_keys(await self.current_names(), viewer_id)
-        begun = await self._call("begin_build", keys, [token, BUILD_SECONDS])
+        begun = await self._ask("begin_build", keys, [token, BUILD_SECONDS])
         return token if begun else None
 
     async def finish_build(
@@ -126,11 +132,11 @@ class Feeds:
         names = await self.current_names()
         floor = min(entries)[0] if truncated else 0
         arguments = [token, floor, self.cap, *flat_of(entries)]
-        return bool(await self._call("merge", [window_key(names, viewer_id)], arguments))
+        return bool(await self._ask("merge", [window_key(names, viewer_id)], arguments))
 
     async def give_up_build(self, viewer_id: int, token: str) -> None:
         """It failed: let the next reader begin at once, and not when the token has died of age."""
-        await self._call("give_up", [window_key(await self.current_names(), viewer_id)], [token])
+        await self._ask("give_up", [window_key(await self.current_names(), viewer_id)], [token])
 
     async def push(self, pushes: Iterable[Push]) -> list[Pushed]:
         """Put posts into the windows that reach that far down; what became of each push."""
@@ -174,13 +180,21 @@ class Feeds:
         names = await self.current_names()
         await self.trips(("unhide", both_keys(names, each), [author]) for each, author in edges)
 
+    def server(self) -> tuple[Redis, Reach]:
+        """The cache and whether it answers, for what stands there beside the windows."""
+        return self._cache, self._reach
+
     async def current_names(self) -> Names:
         """How keys of the present epoch and generation begin."""
         if self._names is None or time.monotonic() >= self._due:
-            async with self._reach.bounded():
-                epoch = await self._epochs.read()
-            return self._adopt(epoch, await self._generations.believed())
+            return await self.renew()
         return self._names
+
+    async def renew(self) -> Names:
+        """Learn them, before or after they are too old; the log may be away."""
+        async with self._reach.bounded():
+            epoch = await self._epochs.read()
+        return self._adopt(epoch, await self._generations.believed())
 
     def _adopt(self, epoch: str, generation: int) -> Names:
         self._due = time.monotonic() + SECONDS_BELIEVED
@@ -208,19 +222,20 @@ class Feeds:
         async with self._reach.bounded():
             return await FUNCTIONS.call(self._cache, function, keys, arguments)
 
-    async def trips(self, calls: Iterable[tuple[str, list[bytes], list[Any]]]) -> list[Any]:
-        """Many calls, a bounded number of them in flight; every one of them may be repeated."""
-        remaining, replies = iter(calls), []
+    async def trips(self, calls: Iterable[Call]) -> list[Any]:
+        """Many calls, a bounded number of them in flight; every one may be repeated."""
         async with self._reach.bounded(TRIPS_SECONDS):
-            while trip := list(islice(remaining, CALLS_PER_TRIP)):
-                answered = await self._trip(trip)
-                if any(isinstance(each, ResponseError) for each in answered):
-                    await FUNCTIONS.load(self._cache)
-                    answered = await self._trip(trip)
-                replies += answered
+            return await overlapped(trips_of(calls), self._answered)
+
+    async def _answered(self, calls: list[Call]) -> list[Any]:
+        async with self._turns:
+            replies = await self._trip(calls)
+            if any(isinstance(each, ResponseError) for each in replies):
+                await FUNCTIONS.load(self._cache)
+                replies = await self._trip(calls)
         return replies
 
-    async def _trip(self, calls: list[tuple[str, list[bytes], list[Any]]]) -> list[Any]:
+    async def _trip(self, calls: list[Call]) -> list[Any]:
         async with self._cache.pipeline(transaction=False) as pipeline:
             for function, keys, arguments in calls:
                 name = FUNCTIONS.name(function)
@@ -234,7 +249,3 @@ class Feeds:
     def _lost(self) -> None:
         self._epochs.doubt()
         self._due = 0.0
-
-
-def flat_of(entries: Iterable[Place]) -> list[int]:
-    return [number for place in entries for number in place]

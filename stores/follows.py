@@ -3,7 +3,9 @@
 Their writes are in stores/edges.py.
 """
 
-from collections.abc import Sequence
+import sys
+from array import array
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -94,33 +96,50 @@ async def following_page(
     return [(row["followee_id"], row["wish_version"]) for row in rows]
 
 
-async def follower_count(db: Database, account_id: int) -> int:
-    """How many follow the account; 0 when there is none."""
-    count: int | None = await db.fetchval(
-        "SELECT followers FROM accounts WHERE shard = $1 AND id = $2",
-        shard_of(account_id),
-        account_id,
+async def follower_counts(db: Database, account_ids: Collection[int]) -> dict[int, int]:
+    """How many follow each of the accounts that there are."""
+    rows = await db.fetch(
+        """
+        SELECT id, followers
+        FROM unnest($1::smallint[], $2::bigint[]) AS wanted (shard, id)
+        JOIN accounts USING (shard, id)
+        """,
+        shards_of(account_ids),
+        list(account_ids),
     )
-    return count or 0
+    return {row["id"]: row["followers"] for row in rows}
 
 
 async def holding_followers(
-    db: Database, author_id: int, first_follower_id: int, last_follower_id: int
-) -> list[int]:
-    """Who follows the author now, of one range of ids, both ends inclusive, in order."""
-    rows = await db.fetch(
+    db: Database,
+    author_id: int,
+    first_follower_id: int,
+    last_follower_id: int,
+    most: int | None = None,
+) -> "array[int]":
+    """Who follows the author now, of one range of ids, both ends inclusive, the lowest first.
+
+    Packed: a row each would cost fan-out more than all the rest that it does for a follower.
+    """
+    packed = await db.fetchval(
         """
-        SELECT follower_id
-        FROM followers
-        WHERE shard = $1 AND followee_id = $2 AND follower_id BETWEEN $3 AND $4 AND holds
-        ORDER BY follower_id
+        SELECT string_agg(int8send(follower_id), '' ORDER BY follower_id)
+        FROM (SELECT follower_id
+              FROM followers
+              WHERE shard = $1 AND followee_id = $2 AND follower_id BETWEEN $3 AND $4 AND holds
+              ORDER BY follower_id
+              LIMIT $5) AS lowest
         """,
         shard_of(author_id),
         author_id,
         first_follower_id,
         last_follower_id,
+        most,
     )
-    return [row["follower_id"] for row in rows]
+    ids = array("q", packed or b"")
+    if sys.byteorder == "little":
+        ids.byteswap()
+    return ids
 
 
 async def followers_of(db: Database, followee_id: int, after_id: int, limit: int) -> list[int]:
@@ -163,14 +182,21 @@ async def follower_range_bounds(db: Database, author_id: int, every: int) -> lis
     """Every n-th follower's id and the last one's: the upper ends of ranges of equal work."""
     rows = await db.fetch(
         """
-        SELECT follower_id
-        FROM (SELECT follower_id,
-                     row_number() OVER (ORDER BY follower_id) AS nth,
-                     lead(follower_id) OVER (ORDER BY follower_id) IS NULL AS last
-              FROM followers
-              WHERE shard = $1 AND followee_id = $2 AND holds) AS numbered
-        WHERE nth % $3 = 0 OR last
-        ORDER BY follower_id
+        WITH RECURSIVE bounds (follower_id) AS (
+            SELECT 0::bigint
+            UNION ALL
+            SELECT coalesce(
+                (SELECT nth.follower_id FROM followers AS nth
+                 WHERE shard = $1 AND followee_id = $2 AND holds
+                   AND nth.follower_id > bounds.follower_id
+                 ORDER BY nth.follower_id OFFSET $3 - 1 LIMIT 1),
+                (SELECT max(last.follower_id) FROM followers AS last
+                 WHERE shard = $1 AND followee_id = $2 AND holds
+                   AND last.follower_id > bounds.follower_id))
+            FROM bounds
+            WHERE bounds.follower_id IS NOT NULL
+        )
+        SELECT follower_id FROM bounds WHERE follower_id > 0 ORDER BY follower_id
         """,
         shard_of(author_id),
         author_id,

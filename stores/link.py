@@ -9,6 +9,8 @@ import contextlib
 import ssl
 import time
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import hiredis
@@ -18,6 +20,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 CONNECT_SECONDS = 1.0
+
+Then = Callable[[Any], None]
+"""Gets the reply, the server's refusal as `hiredis.ReplyError`, or the ConnectionError that ended
+the wait. Whatever it raises is told to the loop: others' replies come after it."""
 
 
 class Link:
@@ -31,17 +37,30 @@ class Link:
 
     async def call(self, *command: str | bytes | int) -> Any:
         """The reply. ConnectionError of redis-py when there is none in time."""
-        wire = self._wire
-        if wire is None or wire.closed:
-            wire = await self._connected()
+        wire = await self.connected()
         reply = await wire.send(command)
         if isinstance(reply, hiredis.ReplyError):
             raise ResponseError(str(reply))
         return reply
 
+    async def connected(self) -> "Wire":
+        """The connection, for whoever has to know what was sent and what was not."""
+        wire = self._wire
+        if wire is None or wire.closed:
+            wire = await self._connected()
+        return wire
+
     def close(self) -> None:
         if self._wire is not None:
             self._wire.close("closed")
+
+    def ask(self, command: tuple[str | bytes | int, ...], then: Then) -> bool:
+        """As `call`, without a task: `then` is called with the reply. False: not connected now."""
+        wire = self._wire
+        if wire is None or wire.closed:
+            return False
+        wire.ask(command, then)
+        return True
 
     async def _connected(self) -> "Wire":
         async with self._connecting:
@@ -93,7 +112,7 @@ class Wire(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader()
         self._outgoing: list[bytes] = []
-        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._waiting: deque[tuple[Then, float]] = deque()
         self._watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -102,23 +121,26 @@ class Wire(asyncio.Protocol):
     def send(self, command: tuple[Any, ...]) -> "asyncio.Future[Any]":
         """The reply to come. Whoever stops waiting for it leaves the others undisturbed."""
         reply: asyncio.Future[Any] = self._loop.create_future()
+        self.ask(command, partial(settle, reply))
+        return reply
+
+    def ask(self, command: tuple[Any, ...], then: Then) -> None:
+        """Have `then` called with the reply; at once, when there will be none."""
         if self.closed:
-            reply.set_exception(RedisConnectionError("the connection is closed"))
-            return reply
+            then(RedisConnectionError("the connection is closed"))
+            return
         if not self._outgoing:
             self._loop.call_soon(self._flush)
         self._outgoing.append(hiredis.pack_command(command))
-        self._waiting.append((reply, time.monotonic()))
+        self._waiting.append((then, time.monotonic()))
         if self._watch is None:
             self._watch = self._loop.call_later(self._reply_seconds / 2, self._look)
-        return reply
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
-        while (answer := self._reader.gets()) is not False:
-            reply, _ = self._waiting.popleft()
-            if not reply.done():
-                reply.set_result(answer)
+        gets, waiting = self._reader.gets, self._waiting
+        while waiting and (answer := gets()) is not False:
+            self._tell(waiting.popleft()[0], answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.close(str(exc or "the server closed the connection"))
@@ -131,9 +153,15 @@ class Wire(asyncio.Protocol):
             self._watch.cancel()
         with contextlib.suppress(AttributeError):  # never connected
             self._transport.abort()
-        for reply, _ in self._waiting:
-            if not reply.done():
-                reply.set_exception(RedisConnectionError(reason))
+        while self._waiting:
+            self._tell(self._waiting.popleft()[0], RedisConnectionError(reason))
+
+    def _tell(self, then: Then, answer: Any) -> None:
+        try:
+            then(answer)
+        except Exception as error:  # noqa: BLE001 - others' replies come after it
+            told = {"message": f"{then!r} failed", "exception": error, "protocol": self}
+            self._loop.call_exception_handler(told)
 
     def _flush(self) -> None:
         if not self.closed:
@@ -149,3 +177,12 @@ class Wire(asyncio.Protocol):
             self.close("the server does not answer")
         else:
             self._watch = self._loop.call_later(self._reply_seconds / 2, self._look)
+
+
+def settle(reply: "asyncio.Future[Any]", answer: Any) -> None:
+    if reply.done():
+        return
+    if isinstance(answer, RedisConnectionError):
+        reply.set_exception(answer)
+    else:
+        reply.set_result(answer)

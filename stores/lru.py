@@ -1,6 +1,6 @@
 """What a process remembers, bounded in bytes: what was not asked for in a while goes first."""
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -35,6 +35,15 @@ class Lru(Generic[K, V]):
             return None
         self._admit(key, held)
         return held[0]
+
+    def all(self, keys: Sequence[K]) -> list[V] | None:
+        """What is remembered of every key, in their order; None when one is not."""
+        young = self._young
+        try:
+            return [young[key][0] for key in keys]
+        except KeyError:
+            found, missing = self.many(keys)
+            return None if missing else [found[key] for key in keys]
 
     def many(self, keys: Iterable[K]) -> tuple[dict[K, V], list[K]]:
         """Those that are remembered, and the keys of those that are not."""

@@ -39,6 +39,8 @@ class PostRow(msgspec.Struct, frozen=True):
     photos: tuple[RenderedPhoto, ...]
     problem_code: str | None
     problem_detail: str | None
+    pulled: bool | None = None
+    """Whether its author's outbox has it; None while fan-out has not decided."""
 
 
 _photos = msgspec.json.Decoder(tuple[RenderedPhoto, ...])
@@ -52,7 +54,7 @@ async def post_rows(db: Database, ids: Sequence[int]) -> dict[int, PostRow]:
                latitude, longitude,
                CASE WHEN deleted_ms <= published_ms THEN NULL ELSE published_ms END AS published_ms,
                published_version, CASE WHEN state = 40 THEN '[]' ELSE photos::text END AS photos,
-               problem_code, problem_detail
+               problem_code, problem_detail, pulled
         FROM unnest($1::smallint[], $2::bigint[]) AS wanted (shard, id)
         JOIN posts AS p USING (shard, id)
         """,

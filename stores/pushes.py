@@ -21,3 +21,10 @@ class Pushed(NamedTuple):
     """Whoever has no window reads Postgres."""
     below: int
     """Their windows end above the post, which is read from Postgres there."""
+
+    def plus(self, other: "Pushed") -> "Pushed":
+        """Of both."""
+        return Pushed(*(one + more for one, more in zip(self, other, strict=True)))
+
+
+NOBODY = Pushed(0, 0, 0, 0)

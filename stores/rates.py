@@ -101,6 +101,13 @@ class Rates:
         box[0] = whole = before + step
         return Left(most, (now + period - whole) // step, whole - now, 0)
 
+    def give_back_here(self, allowance: Allowance) -> None:
+        """Undo one `take_one_here`: what it was taken for is going to take one again."""
+        key, most, seconds = allowance
+        box = self._whole.get(key)
+        if box is not None:
+            box[0] -= seconds * SECOND // most
+
     def close(self) -> None:
         self._link.close()
 

@@ -62,9 +62,11 @@ async def fill(cache: Redis, names: Names, refills: Sequence[Refill]) -> int:
 
 
 async def remove(cache: Redis, names: Names) -> int:
-    """Take away all windows of a generation that nobody reads any more; how many keys."""
-    removed = 0
-    for prefix in (names.windows[0], names.hidden[0]):
+    """Take away what stands under a generation that nobody reads any more; how many keys."""
+    removed = int(await cache.unlink(names.roll))
+    for prefix in (
+        each[0] for each in (names.windows, names.hidden, names.outboxes, names.followed)
+    ):
         async for keys in _pages(cache, prefix):
             removed += int(await cache.unlink(*keys))
     return removed

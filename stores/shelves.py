@@ -16,6 +16,8 @@ from runtime.errors import Unavailable
 from runtime.reach import Reach
 from stores.database import Database, reading
 from stores.epochs import Epochs
+from stores.fetching import Fetching, Taken
+from stores.link import Link
 from stores.lru import Lru
 
 CACHED_SECONDS = 86_400
@@ -49,6 +51,8 @@ class Places(NamedTuple):
     epochs: Epochs
     database: "Pool[Record]"
     database_reach: Reach
+    link: Link | None = None
+    """To the same cache, for whoever reads all the time."""
 
 
 C = TypeVar("C", bound=Card)
@@ -79,6 +83,7 @@ class Shelf(Generic[C]):
         self._encode = msgspec.msgpack.Encoder().encode
         self._read = read
         self._cache = places.cache
+        self._link = places.link
         self._cache_reach = places.cache_reach
         self._epochs = places.epochs
         self._database = places.database
@@ -87,17 +92,21 @@ class Shelf(Generic[C]):
         self._emptied = emptied
         self._wanted: OrderedDict[int, tuple[int, ...]] = OrderedDict()
         self._to_age: dict[int, int] = {}
+        self._listeners: list[Callable[[int], None]] = []
+        self._fetching: Fetching[C] = Fetching(self._fetch)
         self._aging: asyncio.Task[None] | None = None
 
-    async def take(self, ids: Sequence[int]) -> tuple[dict[int, C], bool]:
-        """Those that exist, as far as they can be had; whether that is all there is to have.
-
-        While Postgres is away, an older card than was asked for is better than none.
-        """
+    async def take(self, ids: Sequence[int]) -> Taken[C]:
+        """Those that exist, as far as they can be had; whether that is all there is to have."""
         found, missing = self._memory.many(ids)
         if not missing:
             return found, True
+        fetched, complete = await self._fetching.take(missing)
+        return found | fetched, complete
 
+    async def _fetch(self, missing: Sequence[int]) -> Taken[C]:
+        """While Postgres is away, an older card than was asked for is better than none."""
+        found: dict[int, C] = {}
         cached = await self._take_cached(missing)
         old = {each: card for each, card in cached.items() if not self._is_new(card)}
         found |= cached
@@ -111,6 +120,14 @@ class Shelf(Generic[C]):
             return found, False
         await self._keep(read.values())
         return found | read, True
+
+    def when_forgotten(self, listener: Callable[[int], None]) -> None:
+        """Call `listener` with the id of a card of which nothing made before is to be used."""
+        self._listeners.append(listener)
+
+    def held(self, card_id: int) -> C | None:
+        """The card, if this process remembers it: then it is as new as all that was heard of it."""
+        return self._memory.get(card_id)
 
     async def put(self, card: C) -> None:
         """Keep a card that was made of a row read elsewhere, unless it is here already."""
@@ -131,6 +148,8 @@ class Shelf(Generic[C]):
         remembered = self._memory.get(card_id)
         if remembered is not None and not self._is_new(remembered):
             self._memory.drop(card_id)
+        for listener in self._listeners:
+            listener(card_id)
         self._age(card_id)
 
     def forget_words(self) -> None:
@@ -154,7 +173,7 @@ class Shelf(Generic[C]):
     async def _take_cached(self, ids: Sequence[int]) -> dict[int, C]:
         try:
             async with self._cache_reach.bounded():
-                raw = await self._cache.mget([await self._key(each) for each in ids])
+                raw = await self._cached([await self._key(each) for each in ids])
         except Unavailable:
             return {}
         cards = {}
@@ -169,6 +188,11 @@ class Shelf(Generic[C]):
             if self._is_new(card):
                 self._memory.put(each, card, len(encoded))
         return cards
+
+    async def _cached(self, keys: list[str]) -> Sequence[object]:
+        if self._link is None:
+            return list(await self._cache.mget(keys))
+        return list(await self._link.call("MGET", *keys))
 
     async def _keep(self, cards: Iterable[C]) -> None:
         kept = [(card, self._encode(card)) for card in cards if self._is_new(card)]

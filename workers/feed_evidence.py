@@ -23,10 +23,12 @@ from runtime.outages import is_outage
 from runtime.reach import Reach
 from stores.accounts import AccountRow, accounts_by_ids
 from stores.database import reading
+from stores.feeds import Feeds
 from stores.follows import EdgeRow, wish_of
 from stores.posts import PostRow, PostState, post_rows
+from stores.progress import Fanouts, Progress
 from stores.pulls import feed_pull
-from stores.sightings import Sighting, sight
+from stores.sightings import Outbox, Sighting, sight, sight_outbox
 from workers.fates import Fate, fates_of
 from workers.heard import notices_of
 
@@ -72,6 +74,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What brings a post into a window or takes it out; looked at before the window is."""
     notices: list[Legible]
     window: Sighting | None
+    outbox: Outbox | None
+    """Of a pulled post."""
+    progress: Progress | None
+    """None also where the cache has forgotten it."""
+
+    @property
+    def is_pulled(self) -> bool:
+        return bool(self.rows and self.rows.post and self.rows.post.pulled)
 
     @property
     def is_own(self) -> bool:
@@ -112,6 +122,8 @@ async def gather(desk: Desk, past: Past, viewer_id: int, post_id: int) -> Eviden
     if rows and rows.post:
         author_id = rows.post.author_id
     steps = await _steps(desk, past, recorded, rows, viewer_id)
+    notices = await notices_of(log, {viewer_id, author_id or viewer_id})
+    window, outbox, progress = await _cached(desk, viewer_id, post_id, author_id or 0)
     return Evidence(
         viewer_id=viewer_id,
         post_id=post_id,
@@ -119,8 +131,10 @@ async def gather(desk: Desk, past: Past, viewer_id: int, post_id: int) -> Eviden
         author_id=author_id,
         rows=rows,
         steps=steps,
-        notices=await notices_of(log, {viewer_id, author_id or viewer_id}),
-        window=await _window(desk, viewer_id, post_id, author_id or 0),
+        notices=notices,
+        window=window,
+        outbox=outbox if rows and rows.post and rows.post.pulled else None,
+        progress=progress,
     )
 
 
@@ -210,11 +224,15 @@ def _address(log: Log, topic: str, actor: int, version: int) -> Address:
     return Address(topic, shard_of(actor) % log.partitions, position_of(version))
 
 
-async def _window(desk: Desk, viewer_id: int, post_id: int, author_id: int) -> Sighting | None:
+async def _cached(
+    desk: Desk, viewer_id: int, post_id: int, author_id: int
+) -> tuple[Sighting | None, Outbox | None, Progress | None]:
     try:
         async with open_cache(desk.settings) as cache:
-            return await sight(cache, desk.log.client, viewer_id, post_id, author_id)
+            asked = cache, desk.log.client, viewer_id, post_id, author_id
+            progress = await Fanouts(Feeds(cache, desk.log.client)).of(post_id)
+            return await sight(*asked), await sight_outbox(*asked), progress
     except Exception as error:
         if not is_outage(error):
             raise
-        return None
+        return None, None, None

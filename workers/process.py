@@ -11,6 +11,7 @@ from events.claims import ensure_group
 from events.consumer import Limits, Reader
 from events.history import History
 from events.log import Log, stream_key
+from events.work import FanoutChunk
 from runtime.connections import open_blocking_log, open_cache, open_database, open_log
 from runtime.functions import Client
 from runtime.settings import Settings
@@ -26,6 +27,8 @@ from workers.subscriptions import DEPENDS_ON, EFFECTS, SUBSCRIPTIONS, topics_of
 # Of one stream, nearly all of them only waiting: for what they depend on, or to be tried again.
 # With so many of them something is wrong that new ones would only add to.
 MOST_HELD = 5_000
+# Each may take a good part of a second: a process that is told to stop, or dies, leaves few undone.
+CHUNKS_AT_ONCE = 8
 
 
 def log_of(settings: Settings, client: Client) -> Log:
@@ -69,6 +72,7 @@ async def open_site(settings: Settings, role: str) -> AsyncIterator[Site | Darkr
                 log=log,
                 database=await stack.enter_async_context(await open_database(settings)),
                 feeds=Feeds(cache, log.client),
+                pull_above=settings.pull_above,
             )
 
 
@@ -90,6 +94,7 @@ def readers_of(
         lease_seconds=settings.lease_seconds,
         attempts=settings.attempts,
     )
+    few = limits._replace(batch=min(batch, CHUNKS_AT_ONCE))
     return [
         Reader(
             site.log,
@@ -101,7 +106,7 @@ def readers_of(
             partition=partition,
             handlers={k: h for k, h in SUBSCRIPTIONS[role].items() if topic == k.TOPIC},
             site=site,
-            limits=limits,
+            limits=few if topic == FanoutChunk.TOPIC else limits,
             clock=clock,
             state=state,
             depends_on={each: topics_of(each) for each in DEPENDS_ON[role]},

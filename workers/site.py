@@ -11,9 +11,12 @@ from events.log import Log
 from stores.archive import Archive
 from stores.feeds import Feeds
 from stores.objects import Objects
+from stores.outboxes import Outboxes
+from stores.progress import Fanouts
 from workers.imaging.decoders import Decoders
 
 LARGE_AT_ONCE = 2
+PULL_ABOVE = 100_000
 
 
 class Keys(Protocol):
@@ -58,9 +61,19 @@ class Site:
     log: Log
     database: "asyncpg.Pool[Any]"
     feeds: Feeds
+    pull_above: int = PULL_ABOVE
+    """Active followers; see docs/decisions/0014."""
     large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
     """Turns of what is large and in no hurry: of all partitions so much is under way at once, and
     what is small finds connections, and a cache that has time for it."""
+
+    @property
+    def outboxes(self) -> Outboxes:
+        return Outboxes(self.feeds)
+
+    @property
+    def fanouts(self) -> Fanouts:
+        return Fanouts(self.feeds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

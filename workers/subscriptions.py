@@ -8,7 +8,8 @@ from events.posts import PostDeleted, PostPublished, PostRejected, PostSubmitted
 from events.work import FanoutChunk
 from workers.accounts import change_passwords, edit_profiles, erase_accounts, open_accounts
 from workers.erasures import sweep_erased
-from workers.fanout import backfill, forget_author, hide_author, plan_fanout, push_chunk
+from workers.fanout import backfill, hide_author, plan_fanout
+from workers.forgetting import forget_author
 from workers.graph import (
     end_follows,
     open_doors,
@@ -18,6 +19,7 @@ from workers.graph import (
     write_wishes,
 )
 from workers.posts import delete_posts, erase_posts, publish_posts, reject_posts, submit_posts
+from workers.pushing import push_chunk
 from workers.renditions import render
 
 SUBSCRIPTIONS: dict[str, dict[type[Event], Handler]] = {

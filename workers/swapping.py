@@ -97,10 +97,23 @@ async def _rename(
         await set_back.write_down(replay.log, INTENT, intent)
         await connection.execute(f"DROP TABLE {schema}.replay_checkpoints")
         if old_schema:
+            await copy_local(connection, schema)
             await connection.execute(f"ALTER SCHEMA {LIVE} RENAME TO {old_schema}")
         await connection.execute(f"ALTER SCHEMA {schema} RENAME TO {LIVE}")
         await connection.execute(f"COMMENT ON SCHEMA {LIVE} IS NULL")
     return old_schema, time.monotonic() - began
+
+
+async def copy_local(connection: asyncpg.Connection, schema: str) -> None:
+    """What stands in columns that no event tells of; where it says no more than none, not that."""
+    await connection.execute(
+        f"""
+        UPDATE {schema}.posts AS new
+        SET pulled = true
+        FROM {LIVE}.posts AS old
+        WHERE old.state = 21 AND old.pulled AND new.shard = old.shard AND new.id = old.id
+        """  # noqa: S608 - a schema's name that was looked at
+    )
 
 
 def reached_by(replay: Replay) -> Mapping[Stream, Position]:

@@ -10,6 +10,8 @@ from events.ids import shard_of
 from events.log import Log, stream_key
 from runtime.connections import open_log
 from runtime.errors import Unavailable
+from runtime.reach import PATIENCE_SECONDS
+from stores.link import Link
 from tests.faults.proxy import proxied
 
 PROMISED_SECONDS = 2
@@ -17,12 +19,16 @@ BLIP_SECONDS = 0.3
 CROWD = 20
 
 
-@pytest.fixture
-async def lined(settings, log_client):
-    """A log behind a proxy, and the proxy."""
+@pytest.fixture(params=["pooled", "shared"])
+async def lined(request, settings, log_client):
+    """A log behind a proxy, and the proxy; over connections of a pool, or over one."""
     secret = settings.secret.reveal().encode()
     async with proxied(settings) as (through, proxies), open_log(through) as client:
-        yield Log(client, partitions=8, secret=secret), proxies["log"]
+        log, link = Log(client, partitions=8, secret=secret), Link(client, PATIENCE_SECONDS)
+        if request.param == "shared":
+            log.share(link)
+        yield log, proxies["log"]
+        link.close()
 
 
 @pytest.fixture

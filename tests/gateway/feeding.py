@@ -1,10 +1,11 @@
 """A gateway with nothing but the feed, notices by hand, and rows committed by hand."""
 
 import time
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NamedTuple
 
+import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
 
 from events.envelope import Delivery
 from events.ids import EPOCH_MS, Position, make_id, shard_of
@@ -12,9 +13,11 @@ from events.log import Log
 from gateway import feed
 from gateway.caching import open_caching
 from gateway.canonical import every_request, finish_headers
+from gateway.express import open_express
 from gateway.guarding import guarded
 from gateway.keys import LOG, NOTICES, READER, SETTINGS, TOKENS
 from gateway.limits import open_limits
+from gateway.listening import listening
 from gateway.notices import Notices
 from gateway.room import open_room
 from gateway.tokens import Tokens
@@ -31,25 +34,34 @@ PHOTOS = """[{"sha256": "ab", "size_bytes": 9, "width": 40, "height": 30, "place
   "size_bytes": 5}]}]"""
 
 
+class Client(NamedTuple):
+    """A gateway, and a session that asks it."""
+
+    app: web.Application
+    session: aiohttp.ClientSession
+    port: int
+
+    def get(self, path, **more):
+        return self.session.get(f"http://127.0.0.1:{self.port}{path}", **more)
+
+
 @asynccontextmanager
 async def opening(settings, log_client, reader_database, database):
     """Opens clients of gateways whose settings differ; closes them all at the end."""
     people = [NewAccount(each, f"u{each % 1000}", "A name", "") for each in (ADA, BOB, EVE)]
     await add_accounts(database, people)
-    clients = []
+    async with AsyncExitStack() as stack:
 
-    async def opened(**changed):
-        app = app_of(settings.replace(**changed), log_client)
-        app[READER] = reader_database
-        if "database_reader_url" in changed:
-            app[READER] = await open_database(app[SETTINGS], reader=True)
-        clients.append(TestClient(TestServer(app)))
-        await clients[-1].start_server()
-        return clients[-1]
+        async def opened(**changed):
+            app = app_of(settings.replace(**changed), log_client)
+            app[READER] = reader_database
+            if "database_reader_url" in changed:
+                app[READER] = await open_database(app[SETTINGS], reader=True)
+            server = await stack.enter_async_context(listening(app, port=0))
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            return Client(app, session, server.sockets[0].getsockname()[1])
 
-    yield opened
-    for each in clients:
-        await each.close()
+        yield opened
 
 
 def app_of(settings, log_client):
@@ -60,17 +72,19 @@ def app_of(settings, log_client):
     app[NOTICES] = Notices()
     app[NOTICES].known.set()
     app.on_response_prepare.append(finish_headers)
-    app.cleanup_ctx.extend((open_room, open_caching, open_limits))
+    app.cleanup_ctx.extend((open_room, open_caching, open_limits, open_express))
     for route in feed.ROUTES:
         app.router.add_route(route.method, route.path, guarded(route))
     return app
 
 
-async def read(client, viewer=BOB, **query):
-    token, _ = client.app[TOKENS].issue(
-        viewer, make_id(Position(time.time_ns() // 1_000_000, 0), 0)
-    )
-    headers = {"Authorization": f"Bearer {token}"}
+def token_of(app, viewer=BOB):
+    session_id = make_id(Position(time.time_ns() // 1_000_000, 0), 0)
+    return app[TOKENS].issue(viewer, session_id)[0]
+
+
+async def read(client, viewer=BOB, *, headers=(), **query):
+    headers = {"Authorization": f"Bearer {token_of(client.app, viewer)}"} | dict(headers)
     async with client.get("/v1/feed", params=query, headers=headers) as response:
         return response, await response.json(content_type=None)
 

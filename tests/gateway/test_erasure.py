@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from gateway import uploads
-from gateway.keys import NOTICES, OBJECTS, SETTINGS
-from gateway.present import WRITTEN
+from gateway.keys import NOTICES, OBJECTS, SETTINGS, WRITTEN
 from tests.gateway.publishing import (
     JPEG,
     form,

@@ -4,8 +4,7 @@ import time
 import pytest
 
 from gateway.addresses import DAY_SECONDS
-from gateway.keys import OBJECTS, READER
-from gateway.present import WRITTEN
+from gateway.keys import OBJECTS, READER, WRITTEN
 from stores.objects import Objects, rendition_key
 from tests.gateway.publishing import JPEG, RECIPE, bytes_of, publish, urls_of
 

@@ -8,9 +8,10 @@ from aiohttp import web
 
 from events.ids import Position
 from events.log import stream_key
-from gateway import listening
+from gateway import connections
 from gateway.canonical import every_request, finish_headers
 from gateway.inflight import REQUESTS, UPLOADS, InFlight
+from gateway.listening import listening
 from gateway.room import ROLE, WAITING, look_at_waiting
 from runtime.errors import Unavailable
 from tests.gateway.publishing import JPEG, submit
@@ -118,8 +119,8 @@ async def test_work_that_nobody_ever_read_does_not_wait(settings, log_client):
 @pytest.mark.parametrize("reads", [True, False])
 async def test_who_does_not_read_is_cut(monkeypatch, reads):
     """A client that takes its answer slower than the least rate holds no place for long."""
-    monkeypatch.setattr(listening, "GRACE_SECONDS", 0.3)
-    monkeypatch.setattr(listening, "BYTES_PER_SECOND", 1e9)
+    monkeypatch.setattr(connections, "GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(connections, "BYTES_PER_SECOND", 1e9)
     ended = asyncio.get_running_loop().create_future()
 
     async def many_bytes(request):
@@ -135,7 +136,7 @@ async def test_who_does_not_read_is_cut(monkeypatch, reads):
 
     app = web.Application()
     app.router.add_get("/", many_bytes)
-    async with listening.listening(app, port=0) as server:
+    async with listening(app, port=0) as server:
         port = server.sockets[0].getsockname()[1]
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -166,7 +167,7 @@ async def test_whoever_leaves_in_the_middle_is_no_fault_of_ours(monkeypatch):
     app = web.Application(middlewares=[every_request])
     app.on_response_prepare.append(finish_headers)
     app.router.add_get("/", many_bytes)
-    async with listening.listening(app, port=0) as server:
+    async with listening(app, port=0) as server:
         port = server.sockets[0].getsockname()[1]
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -5,20 +5,25 @@ Hypothesis chooses whose call comes next, what is evicted, published late, and w
 """
 
 import asyncio
-from types import SimpleNamespace
 
 import hypothesis
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
-from gateway import pulling
-from runtime.connections import open_cache, open_database, open_log
-from stores import publications, pulls
+from stores import publications
 from stores.feed_keys import both_keys
 from tests.properties.exploring import examples
-from tests.properties.windowing import AUTHORS, VIEWERS, Judged, Post, Work
-from tests.workers.fanning import NOW, commit_follow, commit_post, commit_withdrawal, sign_up
+from tests.properties.windowing import (
+    AUTHORS,
+    VIEWERS,
+    Judged,
+    Post,
+    Work,
+    close_engines,
+    open_engines,
+)
+from tests.workers.fanning import NOW, commit_follow, commit_post, commit_withdrawal
 from workers.fanout import backfill, hide_author, plan_fanout
 
 author_of = st.sampled_from(AUTHORS)
@@ -95,29 +100,12 @@ class Windows(Judged):
         self.begin(self.past[which % len(self.past)])
 
 
-@pytest.fixture
-def pulled_in_turn(monkeypatch):
-    """Let builds wait before they read Postgres, and after."""
-    engines = SimpleNamespace()
-
-    async def entries_of(_app, viewer_id, before, count):
-        await engines.turns.mine()
-        rows = await pulls.feed_pull(engines.database, viewer_id, before, count)
-        return [(ms, post_id) for ms, post_id, _ in rows]
-
-    monkeypatch.setattr(pulling, "entries_of", entries_of)
-    return engines
-
-
 @pytest.mark.usefixtures("clean_site")
 def test_windows_have_no_hole_and_no_double(settings, pulled_in_turn):
     """Push, trim, build, backfill, hide, eviction, death and late publication, interleaved."""
     engines = pulled_in_turn
     with asyncio.Runner() as runner:
-        engines.loop = runner.get_loop()
-        engines.cache, engines.log = open_cache(settings), open_log(settings)
-        engines.database = runner.run(open_database(settings))
-        runner.run(sign_up(engines.database, [*AUTHORS, *VIEWERS]))
+        open_engines(engines, settings, runner)
         machine = type("Machine", (Windows,), {"engines": engines})
         try:
             run_state_machine_as_test(
@@ -125,6 +113,4 @@ def test_windows_have_no_hole_and_no_double(settings, pulled_in_turn):
                 settings=hypothesis.settings(max_examples=examples(40), stateful_step_count=40),
             )
         finally:
-            runner.run(engines.database.close())
-            runner.run(engines.cache.aclose())
-            runner.run(engines.log.aclose())
+            close_engines(engines, runner)

@@ -7,11 +7,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
 from gateway import pulling
 from gateway.keys import FEEDS
+from runtime.connections import open_cache, open_database, open_log
 from stores import pulls
 from stores.feeds import Feeds
 from tests.properties.turns import Slowed, SlowPool, Turns
-from tests.workers.fanning import ADA, BOB, EVE
-from workers.site import Site
+from tests.workers.fanning import ADA, BOB, EVE, sign_up
+from workers.site import PULL_ABOVE, Site
 
 CAP = 10
 AUTHORS = (ADA, BOB, EVE)
@@ -55,6 +56,8 @@ class Judged(RuleBasedStateMachine):
     """Two viewers, three authors, and whatever changes windows at the same time."""
 
     engines = None
+    pull_above = PULL_ABOVE
+    most_entries = CAP + CAP // 10
 
     def __init__(self):
         super().__init__()
@@ -105,12 +108,12 @@ class Judged(RuleBasedStateMachine):
             return
         busy = {work.author for work in self.turns.subjects()}
         for viewer in VIEWERS:
-            window = self.do(self.feeds.skeleton(viewer, None, 1_000))
+            window = self.do(self.page(viewer, None, 1_000))
             if window is None:
                 continue
             assert window.entries == sorted(set(window.entries), reverse=True)
             assert all(ms > window.floor for ms, _ in window.entries)
-            assert len(window.entries) <= CAP + CAP // 10
+            assert len(window.entries) <= self.most_entries
             assert self.do(self.page_by_page(viewer, 3)) == window.entries
             below = self.do(
                 pulls.feed_pull(self.engines.database, viewer, (window.floor + 1, 0), 1_000)
@@ -123,10 +126,14 @@ class Judged(RuleBasedStateMachine):
 
     async def page_by_page(self, viewer, size):
         seen, before = [], None
-        while page := (await self.feeds.skeleton(viewer, before, size)).entries:
+        while page := (await self.page(viewer, before, size)).entries:
+            assert len(page) <= size
             seen += page
             before = page[-1]
         return seen
+
+    async def page(self, viewer, before, size):
+        return await self.feeds.skeleton(viewer, before, size)
 
     def due_to(self, viewer, busy):
         followed = {author for each, author in self.follows if each == viewer} - busy
@@ -144,7 +151,23 @@ class Judged(RuleBasedStateMachine):
             await pulling.read_and_keep(self.app, work.delivery)
             return
         # Each is of another process: within one, few would be under way at once.
-        site = Site(log=None, database=self.database, feeds=self.app[FEEDS])
+        site = Site(
+            log=None, database=self.database, feeds=self.app[FEEDS], pull_above=self.pull_above
+        )
         left = await work.handler(site, [work.delivery])
         assert not left
         self.past.append(work)
+
+
+def open_engines(engines, settings, runner):
+    """Put there what every example of a machine shares."""
+    engines.loop = runner.get_loop()
+    engines.cache, engines.log = open_cache(settings), open_log(settings)
+    engines.database = runner.run(open_database(settings))
+    runner.run(sign_up(engines.database, [*AUTHORS, *VIEWERS]))
+
+
+def close_engines(engines, runner):
+    runner.run(engines.database.close())
+    runner.run(engines.cache.aclose())
+    runner.run(engines.log.aclose())

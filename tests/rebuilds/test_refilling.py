@@ -106,7 +106,7 @@ async def test_windows_end_where_more_was_not_read(members, settings, rebuilds):
         window = await window_of(workers, ada)
         assert [post_id for _, post_id in window.entries] == posts[:3:-1]
         assert window.floor > 0
-        assert (await window_of(workers, eve)) == (0, [], frozenset())
+        assert (await window_of(workers, eve)) == (0, [], frozenset(), b"")
 
 
 async def test_feeds_are_rebuilt_while_all_goes_on(

@@ -46,7 +46,7 @@ async def test_absent_is_not_empty(feeds, build):
 
     await build()
 
-    assert await feeds.skeleton(VIEWER, None, 30) == (0, [], frozenset())
+    assert await feeds.skeleton(VIEWER, None, 30) == (0, [], frozenset(), b"")
 
 
 async def test_a_push_reaches_windows_that_exist(feeds, build):
@@ -129,6 +129,24 @@ async def test_a_build_keeps_what_is_pushed_meanwhile(feeds):
     assert window.floor == NOW + 4
 
 
+@pytest.mark.parametrize("hides", [False, True])
+@pytest.mark.parametrize("built", [False, True])
+async def test_every_kind_of_window_is_trimmed_alike(feeds, build, hides, built):
+    """Under construction or not, with hidden authors or without: the same entries are left."""
+    token = await build() if built else await feeds.begin_build(VIEWER)
+    if hides:
+        await feeds.hide([(VIEWER, 6)])
+    pushes = [Push(NOW + ms // 2, post(ms), [VIEWER]) for ms in range(23)]
+    assert await feeds.push(pushes) == [Pushed(1, 1, 0, 0)] * 23
+    assert await feeds.push([Push(NOW + 1, post(99), [VIEWER])]) == [Pushed(1, 0, 0, 1)]
+    if token:
+        assert await feeds.finish_build(VIEWER, token, [], truncated=False)
+
+    window = await feeds.skeleton(VIEWER, None, 100)
+    assert window.floor == NOW + 1
+    assert window.entries == [(NOW + ms // 2, post(ms)) for ms in range(22, 3, -1)]
+
+
 async def test_a_lost_build_changes_nothing(feeds, cache_client):
     """Evicted and begun again by another, a window is not filled by the first reader's rows."""
     first = await feeds.begin_build(VIEWER)
@@ -163,7 +181,7 @@ async def test_hidden_authors_come_with_the_slice(feeds, build):
     await feeds.unhide([(VIEWER, 6), (VIEWER, 8)])
     assert (await feeds.skeleton(VIEWER, None, 30)).hidden == {7}
     await feeds.unhide([(VIEWER, 7)])
-    assert await feeds.skeleton(VIEWER, None, 30) == (0, [], frozenset())
+    assert await feeds.skeleton(VIEWER, None, 30) == (0, [], frozenset(), b"")
 
 
 async def test_a_window_without_its_hidden_authors_is_not_believed(feeds, build, cache_client):

@@ -1,10 +1,11 @@
 import pytest
 
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
+from events.ids import MAX_ID
 from stores.accounts import STRANGERS, viewer_relations
 from stores.edges import Verdict, write_verdicts_of_followees, write_verdicts_to_followers
 from stores.follows import (
-    follower_count,
+    follower_counts,
     follower_range_bounds,
     followers_page,
     following_page,
@@ -65,8 +66,7 @@ async def test_both_lists_page_newest_wish_first(reader):
 
 async def test_fan_out_reads_followers_by_ranges(reader):
     """The bounds cut all who follow now into ranges that miss nobody and name nobody twice."""
-    assert await follower_count(reader, ADA.actor) == 5
-    assert await follower_count(reader, 77) == 0
+    assert await follower_counts(reader, [ADA.actor, 77]) == {ADA.actor: 5}
     assert await follower_range_bounds(reader, FANS[0].actor, 2) == []
 
     for every in (1, 2, 3, 5, 9):
@@ -77,6 +77,8 @@ async def test_fan_out_reads_followers_by_ranges(reader):
         ]
         assert [each for one in ranges for each in one] == HOLDING
         assert [len(one) for one in ranges[:-1]] == [every] * (len(ranges) - 1)
+        lowest = await holding_followers(reader, ADA.actor, 0, MAX_ID, every)
+        assert list(lowest) == HOLDING[:every]
 
 
 async def test_only_what_has_no_verdict_waits(reader):

@@ -24,7 +24,8 @@ from events.posts import (
 )
 from stores.feeds import Feeds
 from workers.accounts import change_passwords, edit_profiles, erase_accounts, open_accounts
-from workers.fanout import backfill, forget_author, hide_author, plan_fanout
+from workers.fanout import backfill, hide_author, plan_fanout
+from workers.forgetting import forget_author
 from workers.graph import (
     end_follows,
     open_doors,
@@ -39,6 +40,7 @@ PARTITIONS = 8
 WINDOW_CAP = 2
 """So few that in most histories windows are trimmed."""
 TABLES = ("accounts", "posts", "photo_references", "following", "followers")
+LOCAL = ("pulled",)
 HANDLERS = (
     # Nothing comes in a helpful order: a door is opened before the register says so.
     (AccountErased, end_follows),
@@ -174,9 +176,12 @@ async def announcements(log: Log) -> list[Delivery[Any]]:
 
 
 async def dump(site: Site) -> dict[str, list[dict[str, Any]]]:
-    """Every row of the projections' tables."""
+    """Every row of the projections' tables, in the columns that events tell of."""
     return {
-        table: [dict(row) for row in await site.database.fetch(f"TABLE {table} ORDER BY 1, 2, 3")]
+        table: [
+            {name: value for name, value in row.items() if name not in LOCAL}
+            for row in await site.database.fetch(f"TABLE {table} ORDER BY 1, 2, 3")
+        ]
         for table in TABLES
     }
 

@@ -21,7 +21,7 @@ from tests.workers.fanning import (
     sign_up,
     site_of,
 )
-from workers import fanout
+from workers import fanout, pushing
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def test_many_followers_are_divided_into_chunks(site, monkeypatch):
     await commit_withdrawal(site.database, followers[0], ms=20)
     await fanout.plan_fanout(site, [delivery])
     for chunk in await announced_chunks(site):
-        await fanout.push_chunk(site, [deliver(chunk, ADA, Position(NOW + 30, 0))])
+        await pushing.push_chunk(site, [deliver(chunk, ADA, Position(NOW + 30, 0))])
     for each in followers[1:]:
         assert await ids_of(site, each) == [delivery.event.post_id]
 

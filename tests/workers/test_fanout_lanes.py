@@ -19,7 +19,7 @@ from tests.workers.fanning import (
     ids_of,
     site_of,
 )
-from workers import fanout
+from workers import fanout, pushing
 from workers.site import LARGE_AT_ONCE
 
 CHUNKS = 12  # more than a process has connections to Postgres
@@ -43,16 +43,16 @@ class ChunkReads:
         self.read = follows.holding_followers
         monkeypatch.setattr(follows, "holding_followers", self.stopped)
 
-    async def stopped(self, db, author_id, first_id, last_id):
+    async def stopped(self, db, author_id, first_id, *until):
         if author_id != ADA or first_id != 0:  # another's few followers, or the look afterwards
-            return await self.read(db, author_id, first_id, last_id)
+            return await self.read(db, author_id, first_id, *until)
         self.inside += 1
         self.most_inside = max(self.inside, self.most_inside)
         if self.inside == LARGE_AT_ONCE:
             self.full.set()
         await self.go.wait()
         self.inside -= 1
-        return await self.read(db, author_id, first_id, last_id)
+        return await self.read(db, author_id, first_id, *until)
 
 
 async def test_an_ordinary_post_passes_a_crowd_of_chunks(site, chunk_reads):
@@ -68,9 +68,9 @@ async def test_an_ordinary_post_passes_a_crowd_of_chunks(site, chunk_reads):
         last_follower_id=BOB,
     )
     chunks = [deliver(event, ADA, Position(NOW + 10, n)) for n in range(CHUNKS)]
-    async with asyncio.timeout(20), asyncio.TaskGroup() as pushing:
+    async with asyncio.timeout(20), asyncio.TaskGroup() as crowd:
         for each in chunks:
-            pushing.create_task(fanout.push_chunk(site, [each]))
+            crowd.create_task(pushing.push_chunk(site, [each]))
         await chunk_reads.full.wait()
 
         assert await fanout.plan_fanout(site, [small]) == []

@@ -24,7 +24,7 @@ from tests.workers.fanning import (
     ids_of,
     site_of,
 )
-from workers import fanout
+from workers import fanout, pushing
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def pushed(site, delivery, *, chunked):
         first_follower_id=0,
         last_follower_id=MAX_ID,
     )
-    return fanout.push_chunk(site, [deliver(chunk, ADA, Position(NOW + 9, 0))])
+    return pushing.push_chunk(site, [deliver(chunk, ADA, Position(NOW + 9, 0))])
 
 
 async def test_fan_out_reads_followers_after_the_post_is_committed(site, monkeypatch):

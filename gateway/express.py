@@ -1,0 +1,249 @@
+"""The express way: a page of the feed of which every part is at hand, without a task.
+
+Each connection offers its requests here first (`listening.py`). One question goes to the cache; its
+reply calls the rest, which waits for nothing. What is not all at hand, and whatever is to be
+refused, is left to the ordinary way, which is the whole truth and answers the same bytes.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+import msgspec
+from aiohttp import hdrs, web
+from aiohttp.http import RawRequestMessage
+from aiohttp.streams import StreamReader
+from multidict import CIMultiDictProxy, istr
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from gateway.answers import JSON
+from gateway.canonical import REQUEST_ID_FORM, lines
+from gateway.cursors import encode_cursor
+from gateway.feed import HIT, SLICES
+from gateway.guarding import accepts
+from gateway.heads import Heads, RequestIds
+from gateway.inflight import REQUESTS
+from gateway.keys import CACHE_REACH, FEEDS, NOTICES, READER_REACH, TOKENS
+from gateway.limits import LIMITS
+from gateway.memory import items_at_once, memory_of
+from gateway.outboxes import NOBODY, OUTBOXES, join
+from gateway.plain import PATH, Asked, asked_of
+from gateway.telling import Telling
+from runtime.errors import Unauthenticated, Unavailable
+from runtime.health import stop_watching
+from runtime.metrics import express_pages
+from stores.feeds import Place
+from stores.outboxes import Roll
+from stores.rates import Allowance, Left
+from stores.slices import Slice, slice_of
+
+SERVED, LEFT = (express_pages.labels(each) for each in ("served", "left"))
+
+Finish = Callable[[bytes | None], None]
+"""Gets the answer's bytes, or None: the ordinary way is to answer."""
+Headers: TypeAlias = "CIMultiDictProxy[str]"
+BEARER = "Bearer "
+REQUEST_ID_HEADER = istr("X-Request-Id")
+OPENING = b'{"items":['
+RENEWED_SECONDS = 0.4  # well before FRESH_SECONDS of outboxes are over
+AGAIN = b""
+"""Too much of the slice is hidden; another one was asked for."""
+
+
+class Reading(msgspec.Struct):
+    """One page on its way."""
+
+    asked: Asked
+    viewer_id: int
+    request_id: str
+    allowance: Allowance
+    left: Left
+    entered: float
+    finish: Finish
+    roll: Roll
+    """Who pulls, as of before the window is read."""
+    before: Place | None
+    items: list[bytes]
+    slices: int = 1
+
+
+class Express:
+    """What pages are made of in one process."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._app, self._renew_at = app, 0.0
+        self._renewing: asyncio.Task[None] | None = None
+        self._tokens, self._notices, self._feeds = app[TOKENS], app[NOTICES], app[FEEDS]
+        self._cache_reach, self._database_reach = app[CACHE_REACH], app[READER_REACH]
+        self._places, self._rates = app[REQUESTS], app[LIMITS].rates
+        self._limit = app[LIMITS].by_name["reads"]
+        self._memory, self._outboxes = memory_of(app), app[OUTBOXES]
+        self._heads, self._ids, self._telling = Heads(), RequestIds(), Telling(PATH)
+
+    def take(self, message: RawRequestMessage, payload: StreamReader, finish: Finish) -> bool:
+        """Whether this request goes the express way: `finish` is then called, later and once."""
+        asked = asked_of(message, payload)
+        headers = message.headers
+        viewer_id = self._viewer_of(headers) if asked is not None else None
+        roll = self._outboxes.roll()
+        if asked is None or viewer_id is None or roll is None or roll is NOBODY:
+            return False
+        if self._places.is_full() or not takes_json(headers):
+            return False
+        allowance = Allowance(viewer_id, self._limit.most, self._limit.seconds)
+        left = self._rates.take_one_here(allowance)
+        if left.wait:
+            return False  # none was taken
+        reading = Reading(
+            asked=asked,
+            viewer_id=viewer_id,
+            request_id=id_in(headers) or self._ids.next(),
+            allowance=allowance,
+            left=left,
+            entered=self._places.enter(),
+            finish=finish,
+            roll=roll,
+            before=asked.before,
+            items=[],
+        )
+        if self._ask(reading):
+            if reading.entered >= self._renew_at:
+                self._begin_to_renew(reading.entered)
+            return True
+        self._undo(reading)
+        return False
+
+    def _begin_to_renew(self, now: float) -> None:
+        self._renew_at = now + RENEWED_SECONDS
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew(), name="express.renew")
+
+    async def _renew(self) -> None:
+        """What is believed for a second or two is asked again before; a crowd would wait for it."""
+        try:
+            await self._feeds.renew()
+            await self._outboxes.renew(self._app)
+        except Exception as error:  # noqa: BLE001 - whoever needs it asks for it, and says so
+            if not isinstance(error, Unavailable):
+                lines.error("express.failed", exc_info=error)
+
+    async def close(self) -> None:
+        if self._renewing is not None:
+            await stop_watching(self._renewing)
+
+    def _viewer_of(self, headers: Headers) -> int | None:
+        """As `guarding.authenticate`; None for whoever is to be refused, in words."""
+        given = headers.get(hdrs.AUTHORIZATION)
+        if given is None or not given.startswith(BEARER) or hdrs.EXPECT in headers:
+            return None
+        try:
+            viewer = self._tokens.verify(given[len(BEARER) :], time.time())
+        except Unauthenticated:
+            return None
+        if not self._notices.ready or self._notices.is_revoked(viewer.account_id, viewer.token_id):
+            return None
+        return viewer.account_id
+
+    def _ask(self, reading: Reading) -> bool:
+        count = reading.asked.limit - len(reading.items) + 1
+        return self._feeds.ask_skeleton(
+            reading.viewer_id,
+            reading.before,
+            count,
+            partial(self._go_on, reading),
+            followed=bool(reading.roll.changed),
+        )
+
+    def _go_on(self, reading: Reading, reply: Any) -> None:
+        """Called with the cache's reply. Never raises: other readings' replies come after it."""
+        try:
+            answer = self._answer(reading, reply)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the ordinary way says it again
+            lines.error("express.failed", request=reading.request_id, exc_info=error)
+            answer = None
+        if answer is None:
+            LEFT.inc()
+            self._undo(reading)
+            reading.finish(None)
+        elif answer is not AGAIN:
+            reading.finish(answer)
+            SERVED.inc()
+            self._places.leave(reading.entered)
+            seconds = time.monotonic() - reading.entered
+            self._telling.served(reading.request_id, reading.viewer_id, seconds)
+
+    def _undo(self, reading: Reading) -> None:
+        """The ordinary way takes a place and one of the allowance for itself."""
+        self._places.leave(reading.entered)
+        self._rates.give_back_here(reading.allowance)
+
+    def _answer(self, reading: Reading, reply: Any) -> bytes | None:
+        """The whole answer, `AGAIN`, or None when not all of it is at hand."""
+        count = reading.asked.limit - len(reading.items)
+        window = self._window_in(reply, reading, count + 1)
+        if window is None:
+            return None
+        end = len(window.entries) <= count
+        if end and window.floor:
+            return None  # it runs on in Postgres
+        entries = window.entries[:count]
+        ids = [post_id for _, post_id in entries]
+        items = items_at_once(self._memory, reading.viewer_id, ids, window.hidden, time.time())
+        if items is None:
+            return None
+        HIT.inc()
+        reading.items += items
+        reading.before = entries[-1] if entries else reading.before
+        if not end and len(items) < count and reading.slices < SLICES:
+            reading.slices += 1
+            return AGAIN if self._ask(reading) else None
+        return self._written(reading, None if end else reading.before)
+
+    def _window_in(self, reply: Any, reading: Reading, count: int) -> Slice | None:
+        """With what is pulled there; None when there is none, or an engine is known to be away."""
+        if isinstance(reply, RedisConnectionError):
+            self._cache_reach.lost(reply, reading.entered)
+            return None
+        away = self._cache_reach.is_away() or self._database_reach.is_away()
+        if reply is None or away or isinstance(reply, Exception):
+            return None
+        window, roll = slice_of(reply, count), reading.roll
+        if not roll.changed:
+            return window
+        return join(self._outboxes, roll, window, reading.before, count)
+
+    def _written(self, reading: Reading, after: Place | None) -> bytes:
+        """As `answers.page` and `canonical.finish_headers` write it."""
+        items, asked = b",".join(reading.items), reading.asked
+        if after is None:
+            address, end = None, b'],"next":null}'
+        else:
+            cursor = encode_cursor(*after)
+            address = f"{asked.address}{cursor}{asked.address_end}"
+            end = b'],"next":"%b"}' % cursor.encode()
+        size = len(OPENING) + len(items) + len(end)
+        head = self._heads.of(size, reading.request_id, reading.left, address)
+        return b"".join((head, OPENING, items, end))
+
+
+EXPRESS: web.AppKey[Express] = web.AppKey("express", Express)
+
+
+async def open_express(app: web.Application) -> AsyncIterator[None]:
+    """After everything that pages are made of."""
+    app[EXPRESS] = Express(app)
+    yield
+    await app[EXPRESS].close()
+
+
+def takes_json(headers: Headers) -> bool:
+    accept = headers.getall(hdrs.ACCEPT, None)
+    return accept is None or accepts(", ".join(accept), JSON)
+
+
+def id_in(headers: Headers) -> str | None:
+    """The client's own id if it is a sane one."""
+    given = headers.get(REQUEST_ID_HEADER)
+    return given if given is not None and REQUEST_ID_FORM.fullmatch(given) else None
