@@ -117,8 +117,7 @@ class Feeds:
 
         Postgres is to be read after this, never before: from now on pushes land.
         """
-        token = secrets.token_hex(8)
-        keys = both_keys(await self.current_names(), viewer_id)
+        token, keys = secrets.token_hex(8), both_keys(await self.current_names(), viewer_id)
         begun = await self._ask("begin_build", keys, [token, BUILD_SECONDS])
         return token if begun else None
 

@@ -8,7 +8,7 @@ FEEDS = (
         "stores/feeds.lua",
         "        elseif moment > tonumber(floor) then\n            -- LT",
         "        elseif floor then\n            -- LT",
-        ("tests/stores/test_feeds.py",),
+        ("tests/stores/test_pushes.py",),
     ),
     Mutant(
         "push without looking who has left meanwhile",
