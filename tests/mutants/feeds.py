@@ -22,12 +22,12 @@ FEEDS = (
         "gateway/pulling.py",
         "    token = None\n"
         "    with suppress(Unavailable):\n"
-        "        token = await feeds.begin_build(viewer_id)\n"
-        "    entries = await pull(app, viewer_id, None, feeds.cap + 1)\n",
-        "    entries = await pull(app, viewer_id, None, feeds.cap + 1)\n"
+        "        token = await app[FEEDS].begin_build(viewer_id)\n"
+        "    pulled = await newest(app, viewer_id, token)\n",
+        "    pulled = await newest(app, viewer_id, token)\n"
         "    token = None\n"
         "    with suppress(Unavailable):\n"
-        "        token = await feeds.begin_build(viewer_id)\n",
+        "        token = await app[FEEDS].begin_build(viewer_id)\n",
         ("tests/gateway/test_feed_building.py",),
     ),
     Mutant(
