@@ -16,6 +16,7 @@ from bench import (
     celebrity_read,
     digest,
     fan_out,
+    feed_memory,
     feed_page,
     feed_read,
     follows,
@@ -27,6 +28,7 @@ from bench import (
     overload,
     rebuild_feeds,
     replay,
+    returning,
     start_up,
     upload_to_feed,
 )
@@ -37,6 +39,7 @@ from bench.table import Row, Sheet, write
 QUESTIONS = {
     "feed_read": feed_read.measure,
     "fan_out": fan_out.measure,
+    "returning": returning.measure,
     "follows": follows.measure,
     "upload_to_feed": upload_to_feed.measure,
     "mixed_load": mixed_load.measure,
@@ -51,6 +54,7 @@ ALONE = {
     "growth": growth.measure,
     "million": million.measure,
     "cache_policy": cache_policy.measure,
+    "feed_memory": feed_memory.measure,
     "archive": archive.measure,
     "replay": replay.measure,
     "rebuild_feeds": rebuild_feeds.measure,
@@ -60,7 +64,7 @@ NAMES = (*QUESTIONS, *ALONE, "start_up")
 # What --quick asks when it is not told: as much as two minutes allow.
 QUICK = ("feed_read", "fan_out", "follows", "mixed_load", "cache_policy")
 FEEDS = ("feed_read", "fan_out", "follows", "upload_to_feed", "mixed_load", "celebrity_read")
-FEEDS += ("growth", "million", "cache_policy")
+FEEDS += ("growth", "million", "cache_policy", "feed_memory", "returning")
 SHEETS = {
     Sheet("feeds", "Feeds, measured", feed_read.NOTES): FEEDS,
     Sheet("main-job", "The main job, measured"): tuple(n for n in NAMES if n not in FEEDS),

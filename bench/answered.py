@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import msgspec
 
 from bench.bare import Pages, key_of
+from bench.load import LENGTH
 from bench.standing import child
 
 AT_ONCE = 8
@@ -77,10 +78,11 @@ async def ask_all(gateway: Path, requests: Iterable[bytes]) -> list[tuple[dict[s
             number, request = waiting.get_nowait()
             writer.write(request)
             async with asyncio.timeout(ANSWER_SECONDS):
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                status, *lines = head.strip().split("\r\n")
-                headers = dict(line.split(": ", 1) for line in lines)
-                body = await reader.readexactly(int(headers["Content-Length"]))
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = LENGTH.search(head)
+                body = await reader.readexactly(int(length[1]) if length else 0)
+            status, *lines = head.decode().strip().split("\r\n")
+            headers = dict(line.split(": ", 1) for line in lines)
             if " 200 " not in status:
                 message = f"{status}: {body.decode()}"
                 raise ConnectionError(message)

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -58,8 +59,9 @@ def add(cache_url: str, pieces: Sequence[bytes], count: int, cache_pid: int) -> 
 
 
 def send(connection: socket.socket, pieces: Sequence[bytes]) -> None:
-    for each in pieces:
-        connection.sendall(each)
+    with suppress(OSError):  # whoever reads the replies has hung up, and says why
+        for each in pieces:
+            connection.sendall(each)
 
 
 def connect(cache_url: str) -> socket.socket:

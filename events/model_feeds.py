@@ -1,4 +1,4 @@
-"""What the model says of feeds: everything a viewer's window must hold above its own floor."""
+"""What the model says of feeds: what windows and outboxes must hold above their own floors."""
 
 from bisect import bisect_right
 from collections import defaultdict
@@ -26,7 +26,9 @@ class Wrong(NamedTuple):
 class Due:
     """Published posts by author and followees by follower, as the model has them now."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, pulled: Collection[int] = frozenset()) -> None:
+        """`pulled`: posts that fan-out has decided to leave in their authors' outboxes."""
+        self._pulled = pulled
         self.authors: dict[int, int] = {}
         self._posts: dict[int, list[Place]] = defaultdict(list)
         self._followees: dict[int, set[int]] = defaultdict(set)
@@ -56,6 +58,7 @@ class Due:
         """What the viewer would miss, or see too much, reading this window.
 
         Entries of posts that are not published, or whose author is hidden, are shown to nobody.
+        What is pulled may be missing here: it is in an outbox.
         """
         due = self.above(viewer_id, floor)
         shown = {
@@ -67,5 +70,15 @@ class Due:
             Wrong(viewer_id, place[1], author, place[0], lacks=lacks)
             for lacks, one, other in ((True, due, shown), (False, shown, due))
             for place, author in sorted(one.items())
-            if place not in other
+            if place not in other and not (lacks and place[1] in self._pulled)
+        ]
+
+    def lacking_in_outbox(
+        self, author_id: int, floor: int, entries: Collection[Place]
+    ) -> list[Wrong]:
+        """What everybody who follows the author would miss, reading this outbox."""
+        return [
+            Wrong(author_id, post_id, author_id, ms, lacks=True)
+            for ms, post_id in self._posts.get(author_id, [])
+            if ms > floor and post_id in self._pulled and (ms, post_id) not in entries
         ]

@@ -30,7 +30,7 @@ from stores.link import Link
 
 async def open_caching(app: web.Application) -> AsyncIterator[None]:
     """After the gate, before `hear_notices`: no notice is heard before the cards listen."""
-    cache = app[CACHE] = open_cache(app[SETTINGS])
+    cache = app[CACHE] = open_cache(app[SETTINGS], for_readers=True)
     cache_reach = app[CACHE_REACH] = Reach("cache-unavailable", CALL_SECONDS)
     app[READER_REACH] = Reach("metadata-unavailable")
     link = Link(cache, CALL_SECONDS)

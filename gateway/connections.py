@@ -68,23 +68,28 @@ class Connection(web.RequestHandler):
     def _finish(self, answer: bytes | None) -> None:
         """Send the answer, or wake the ordinary way for the request, which has been kept."""
         self._on_its_way = False
-        if answer is not None:
-            self._messages.clear()
-            if self._parser is not None:
-                self._parser.message_consumed()
-            self._request_in_progress = False
-            if self._handler_waiter is not None and not self._handler_waiter.done():
-                self._handler_waiter.set_result(None)
-            if self.transport is not None:
-                self.transport.write(answer)
-        elif self._waiter is not None and not self._waiter.done():
+        if answer is None and self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+        else:
+            self._have_done(answer)
         if self._to_close:
             super().close()
         if self._came_after:
             data, self._came_after = self._came_after, b""
             self._resume_transport_reading()
             self.data_received(data)
+
+    def _have_done(self, answer: bytes | None) -> None:
+        """As aiohttp's `start` and `_handle_request` do when they have answered."""
+        self._messages.clear()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        self._request_in_progress = False
+        if self._handler_waiter is not None and not self._handler_waiter.done():
+            self._handler_waiter.set_result(None)
+        transport = self.transport
+        if answer is not None and transport is not None and not transport.is_closing():
+            transport.write(answer)
 
     def close(self) -> None:
         """No more requests; the one under way is answered first."""

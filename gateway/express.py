@@ -5,6 +5,7 @@ reply calls the rest, which waits for nothing. What is not all at hand, and what
 refused, is left to the ordinary way, which is the whole truth and answers the same bytes.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -20,7 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from gateway.answers import JSON
 from gateway.canonical import REQUEST_ID_FORM, lines
 from gateway.cursors import encode_cursor
-from gateway.feed import HIT, SLICES
+from gateway.feed import SLICES
 from gateway.guarding import accepts
 from gateway.heads import Heads, RequestIds
 from gateway.inflight import REQUESTS
@@ -29,15 +30,16 @@ from gateway.limits import LIMITS
 from gateway.memory import items_at_once, memory_of
 from gateway.outboxes import NOBODY, OUTBOXES, join
 from gateway.plain import PATH, Asked, asked_of
-from gateway.telling import Telling
-from runtime.errors import Unauthenticated
+from gateway.telling import Page, Telling
+from runtime.errors import Unauthenticated, Unavailable
+from runtime.health import stop_watching
 from runtime.metrics import express_pages
 from stores.feeds import Place
 from stores.outboxes import Roll
 from stores.rates import Allowance, Left
 from stores.slices import Slice, slice_of
 
-SERVED, LEFT = (express_pages.labels(each) for each in ("served", "left"))
+LEFT = express_pages.labels("left")
 
 Finish = Callable[[bytes | None], None]
 """Gets the answer's bytes, or None: the ordinary way is to answer."""
@@ -45,6 +47,7 @@ Headers: TypeAlias = "CIMultiDictProxy[str]"
 BEARER = "Bearer "
 REQUEST_ID_HEADER = istr("X-Request-Id")
 OPENING = b'{"items":['
+RENEWED_SECONDS = 0.4  # well before FRESH_SECONDS of outboxes are over
 AGAIN = b""
 """Too much of the slice is hidden; another one was asked for."""
 
@@ -70,12 +73,14 @@ class Express:
     """What pages are made of in one process."""
 
     def __init__(self, app: web.Application) -> None:
+        self._app, self._renew_at = app, 0.0
+        self._renewing: asyncio.Task[None] | None = None
         self._tokens, self._notices, self._feeds = app[TOKENS], app[NOTICES], app[FEEDS]
         self._cache_reach, self._database_reach = app[CACHE_REACH], app[READER_REACH]
         self._places, self._rates = app[REQUESTS], app[LIMITS].rates
         self._limit = app[LIMITS].by_name["reads"]
         self._memory, self._outboxes = memory_of(app), app[OUTBOXES]
-        self._heads, self._ids, self._telling = Heads(), RequestIds(), Telling(PATH)
+        self._heads, self._ids, self.telling = Heads(), RequestIds(), Telling(PATH)
 
     def take(self, message: RawRequestMessage, payload: StreamReader, finish: Finish) -> bool:
         """Whether this request goes the express way: `finish` is then called, later and once."""
@@ -104,9 +109,30 @@ class Express:
             items=[],
         )
         if self._ask(reading):
+            if reading.entered >= self._renew_at:
+                self._begin_to_renew(reading.entered)
             return True
         self._undo(reading)
         return False
+
+    def _begin_to_renew(self, now: float) -> None:
+        self._renew_at = now + RENEWED_SECONDS
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew(), name="express.renew")
+
+    async def _renew(self) -> None:
+        """What is believed for a second or two is asked again before; a crowd would wait for it."""
+        try:
+            await self._feeds.renew()
+            await self._outboxes.renew(self._app)
+        except Exception as error:  # noqa: BLE001 - whoever needs it asks for it, and says so
+            if not isinstance(error, Unavailable):
+                lines.error("express.failed", exc_info=error)
+
+    async def close(self) -> None:
+        self.telling.flush()
+        if self._renewing is not None:
+            await stop_watching(self._renewing)
 
     def _viewer_of(self, headers: Headers) -> int | None:
         """As `guarding.authenticate`; None for whoever is to be refused, in words."""
@@ -144,10 +170,11 @@ class Express:
             reading.finish(None)
         elif answer is not AGAIN:
             reading.finish(answer)
-            SERVED.inc()
             self._places.leave(reading.entered)
-            seconds = time.monotonic() - reading.entered
-            self._telling.served(reading.request_id, reading.viewer_id, seconds)
+            ended = time.monotonic()
+            self.telling.served(
+                Page(reading.request_id, reading.viewer_id, reading.entered, ended, reading.slices)
+            )
 
     def _undo(self, reading: Reading) -> None:
         """The ordinary way takes a place and one of the allowance for itself."""
@@ -168,7 +195,6 @@ class Express:
         items = items_at_once(self._memory, reading.viewer_id, ids, window.hidden, time.time())
         if items is None:
             return None
-        HIT.inc()
         reading.items += items
         reading.before = entries[-1] if entries else reading.before
         if not end and len(items) < count and reading.slices < SLICES:
@@ -210,6 +236,7 @@ async def open_express(app: web.Application) -> AsyncIterator[None]:
     """After everything that pages are made of."""
     app[EXPRESS] = Express(app)
     yield
+    await app[EXPRESS].close()
 
 
 def takes_json(headers: Headers) -> bool:

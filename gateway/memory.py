@@ -32,12 +32,15 @@ def items_at_once(
 ) -> list[bytes] | None:
     """Those of the posts that this viewer may see now, in their order; None: ask elsewhere."""
     written, notices, held = memory
-    posts = written.take(ids, written.expiries(now))
+    expiries = written.expiries(now)
+    careful = bool(hidden) or notices.has_edges(viewer_id)
+    if not careful and (public := written.take_public(ids, expiries.public)) is not None:
+        return public
+    posts = written.take(ids, expiries)
     if posts is None:
         return None
-    careful = bool(hidden) or notices.has_edges(viewer_id)
     items = []
-    for _, item, author, _ in posts:
+    for item, author in posts:
         if careful or author.private:
             shown = author.id not in hidden and shown_at_once(
                 notices, held, viewer_id, author.id, private=author.private

@@ -9,6 +9,7 @@ import asyncio
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from aiohttp import web
@@ -28,9 +29,13 @@ FRESH_SECONDS = 1.0
 # About 100 bytes each. Beyond it all are forgotten, and those that are read come back.
 MOST_PLACES = 1_000_000
 
+# When somebody joins the roll, everybody's list is older than that, whoever they follow.
+RENEWALS_AT_ONCE = 2
+
 POSTGRES_AWAY = ("metadata-unavailable", "overloaded")
 
 NOBODY = Roll(b"", 0, 0, {}, {})
+floor_of = attrgetter("floor")
 
 
 class Box(NamedTuple):
@@ -49,11 +54,12 @@ class Remembered:
 
     def __init__(self, feeds: Feeds) -> None:
         self.store = Outboxes(feeds)
-        self._boxes: dict[int, Box] = {}
+        self.boxes: dict[int, Box] = {}
         self._places = 0
         self._roll: Roll | None = None
         self._until = 0.0
         self._asking, self._reading = asyncio.Lock(), asyncio.Lock()
+        self.renewals = asyncio.Semaphore(RENEWALS_AT_ONCE)
 
     def roll(self) -> Roll | None:
         """The roll, if it was asked for within a second."""
@@ -62,22 +68,27 @@ class Remembered:
     async def ask(self, app: web.Application) -> Roll:
         """The roll as of now; `NOBODY` where only a Postgres that is away could tell."""
         async with self._asking:
-            known = self.roll()
-            if known is not None:
-                return known
-            began = time.monotonic()
-            try:
-                self._roll = await self.store.roll(self._roll) or await self._make(app)
-            except Unavailable as away:
-                if away.code not in POSTGRES_AWAY:
-                    raise
-                self._roll = NOBODY
-            self._until = began + FRESH_SECONDS
-            return self._roll
+            return self.roll() or await self._ask(app)
+
+    async def renew(self, app: web.Application) -> None:
+        """Ask before the roll is too old, for those who will have no time to."""
+        async with self._asking:
+            await self._ask(app)
+
+    async def _ask(self, app: web.Application) -> Roll:
+        began = time.monotonic()
+        try:
+            self._roll = await self.store.roll(self._roll) or await self._make(app)
+        except Unavailable as away:
+            if away.code not in POSTGRES_AWAY:
+                raise
+            self._roll = NOBODY
+        self._until = began + FRESH_SECONDS
+        return self._roll
 
     def box(self, roll: Roll, author_id: int) -> Box | None:
         """The author's outbox as of this roll or later; None when it is not known."""
-        box = self._boxes.get(author_id)
+        box = self.boxes.get(author_id)
         if box is None or box.roll_id != roll.id or box.changed < roll.changed[author_id]:
             return None
         return box
@@ -97,10 +108,10 @@ class Remembered:
 
     def _remember(self, author_id: int, box: Box) -> None:
         if self._places > MOST_PLACES:
-            self._boxes.clear()
+            self.boxes.clear()
             self._places = 0
         self._places += len(box.places)
-        self._boxes[author_id] = box
+        self.boxes[author_id] = box
 
     async def _make(self, app: web.Application) -> Roll:
         """A new roll, from the rows; for this second alone when somebody else is making it."""
@@ -141,19 +152,22 @@ def join(
     as_of, author_ids = listed(window.followed, roll)
     if as_of < roll.newest:
         return None
+    known, changed, roll_id = remembered.boxes, roll.changed, roll.id
     boxes = []
-    for author_id in author_ids:
-        if author_id in roll.changed:  # else all of theirs is gone with them
-            box = remembered.box(roll, author_id)
-            if box is None:
-                return None
-            boxes.append(box)
+    for author_id in author_ids:  # as `Remembered.box`, of whom a page may ask dozens
+        change = changed.get(author_id)
+        if change is None:
+            continue  # they are erased, and all of theirs with them
+        box = known.get(author_id)
+        if box is None or box.changed < change or box.roll_id != roll_id:
+            return None
+        boxes.append(box)
     return merged(window, boxes, before, count)
 
 
 def merged(window: Slice, boxes: Sequence[Box], before: Place | None, count: int) -> Slice:
     """The `count` newest of all, above every floor and below the cursor; each place once."""
-    entries, floor = window.entries, max(window.floor, *(each.floor for each in boxes), 0)
+    entries, floor = window.entries, max(window.floor, max(map(floor_of, boxes), default=0))
     if floor > window.floor:
         entries = [each for each in entries if each[0] > floor]
     # What stands below the last of a whole slice is for the pages after it.
@@ -166,7 +180,7 @@ def merged(window: Slice, boxes: Sequence[Box], before: Place | None, count: int
             found += places[max(start, end - count) : end]
     if found:
         entries = sorted({*entries, *found}, reverse=True)[:count]
-    return window._replace(floor=floor, entries=entries)
+    return Slice(floor, entries, window.hidden, window.followed)
 
 
 async def with_outboxes(
@@ -194,12 +208,24 @@ async def followed_authors(
 ) -> Collection[int]:
     """Whom of the roll the viewer follows: as their list says, or else the rows.
 
-    Of a list that is older than the roll's last comers only these are asked for.
+    Of a list that is older than the roll's last comers only these are asked for, and by a few at a
+    time: for the others what these pull comes a little later.
     """
+    remembered = app[OUTBOXES]
+    as_of, author_ids = listed(known, roll)
+    if as_of >= roll.newest or (as_of and remembered.renewals.locked()):
+        return author_ids
+    if not as_of:
+        return await listed_anew(app, roll, viewer_id, known)
+    async with remembered.renewals:
+        return await listed_anew(app, roll, viewer_id, known)
+
+
+async def listed_anew(
+    app: web.Application, roll: Roll, viewer_id: int, known: bytes
+) -> Collection[int]:
     store = app[OUTBOXES].store
     as_of, author_ids = listed(known, roll)
-    if as_of >= roll.newest:
-        return author_ids
     token = await store.begin_list(viewer_id, known)
     if token is None:  # changed since it was read: so may be what it said
         as_of, author_ids = 0, []

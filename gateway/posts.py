@@ -14,6 +14,7 @@ from events.ids import MAX_ID, Address, position_of, shard_of
 from events.posts import PostDeleted, PostSubmitted
 from gateway.answers import accepted, degrade, json_answer, page
 from gateway.cursors import cursor_of, encode_cursor, limit_of
+from gateway.fanouts import with_fanout
 from gateway.keys import CARDS, LOG, NOTICES, REQUEST_ID, SETTINGS, viewer_of
 from gateway.metadata import declare_absences, metadata
 from gateway.paths import id_in_path, username_in_path
@@ -48,7 +49,11 @@ async def show_post(request: web.Request) -> web.Response:
     post_id = id_in_path(request)
     with held_back(request) as seconds:
         found = await find_within(request, post_id, seconds)
-    return json_answer(post_json(request.app, found.post, found.author))
+    body = post_json(request.app, found.post, found.author)
+    own = found.post.author_id == viewer_of(request).account_id
+    if own and found.post.state is PostState.PUBLISHED:
+        body = await with_fanout(request, post_id, body)
+    return json_answer(body)
 
 
 async def find_within(request: web.Request, post_id: int, seconds: float) -> Found:

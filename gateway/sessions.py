@@ -20,6 +20,7 @@ from gateway.limits import charge_name
 from gateway.metadata import metadata
 from gateway.paths import USERNAME
 from gateway.profiles import Account, account_of, just_registered
+from gateway.pulling import build_ahead
 from gateway.routing import Accepted, Route
 from runtime.errors import Forbidden, Unauthenticated, Unavailable
 from stores.accounts import AccountRow, Credentials, account_by_id, credentials_of
@@ -63,6 +64,7 @@ async def sign_in(request: web.Request) -> web.Response:
         )
     except Forbidden:  # erased a moment ago
         raise bad_credentials() from None
+    build_ahead(request.app, known.account_id)
     token, expires = request.app[TOKENS].issue(known.account_id, appended.id)
     if appended.replayed:
         account = await account_answered(request, appended) or account

@@ -81,8 +81,33 @@ class PostViewer(msgspec.Struct, frozen=True):
     liked: bool
 
 
+class Windows(msgspec.Struct, frozen=True):
+    """Followers' feeds that a post was pushed to so far: who has it, and why others do not."""
+
+    written: int
+    absent: int
+    """Whoever was not here within 30 days has none; it is read for them when they come back."""
+    below: int
+    """They are full of newer posts; it is read for whoever scrolls that far."""
+
+
+class Fanout(msgspec.Struct, frozen=True):
+    """How a published post goes out, as its author is told: pushed to all, or pulled as they read.
+
+    Only for some days, or for authors with many followers some weeks.
+    """
+
+    how: Literal["pushed", "pulled"]
+    done: bool
+    followers: int
+    windows: Windows | UnsetType = UNSET
+
+
 class Post(msgspec.Struct, frozen=True):
-    """A post as one viewer sees it; `photos` is empty until it is published."""
+    """A post as one viewer sees it; `photos` is empty until it is published.
+
+    `fanout` is shown to its author alone, and where the post is shown alone.
+    """
 
     id: str
     state: Literal["processing", "published", "rejected"]
@@ -95,3 +120,4 @@ class Post(msgspec.Struct, frozen=True):
     counts: PostCounts
     viewer: PostViewer
     problem: Rejection | UnsetType = UNSET
+    fanout: Fanout | UnsetType = UNSET

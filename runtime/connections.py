@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import asyncpg
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection, ConnectCallbackT
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
 from runtime.settings import Settings
@@ -39,11 +41,30 @@ def open_blocking_log(settings: Settings, *, connections: int = 8) -> Redis:
     return open_redis(settings.log_url, connections, None)
 
 
-def open_cache(settings: Settings, *, connections: int = 32) -> Redis:
-    return open_redis(settings.cache_url, connections, REPLY_SECONDS)
+def open_cache(settings: Settings, *, connections: int = 32, for_readers: bool = False) -> Redis:
+    """The cache. What people read stays in it longest, and only `for_readers` counts as that.
+
+    Would pushes count, members who are gone kept their windows for those they follow who post a
+    lot, and others who come every day lost theirs.
+    """
+    greeting = None if for_readers else unnoticed
+    return open_redis(settings.cache_url, connections, REPLY_SECONDS, greeting)
 
 
-def open_redis(url: str, connections: int, reply_seconds: float | None) -> Redis:
+async def unnoticed(connection: AbstractConnection) -> None:
+    """Greet the server, and have it forget at once that we were at a key."""
+    await connection.on_connect()
+    await connection.send_command("CLIENT", "NO-TOUCH", "ON")
+    with suppress(ResponseError):  # not allowed to us: then everything counts
+        await connection.read_response()
+
+
+def open_redis(
+    url: str,
+    connections: int,
+    reply_seconds: float | None,
+    greeting: ConnectCallbackT | None = None,
+) -> Redis:
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
@@ -53,6 +74,7 @@ def open_redis(url: str, connections: int, reply_seconds: float | None) -> Redis
         retry=Retry(NoBackoff(), 0),
         maint_notifications_config=MaintNotificationsConfig(enabled=False),
         decode_responses=False,
+        redis_connect_func=greeting,
     )
     return Redis.from_pool(pool)
 

@@ -24,6 +24,17 @@ feed_slices = Counter(
     "Slices of feeds by the window's answer: hit; miss (built anew); below its floor; cache away.",
     ["window"],
 )
+feed_builds = Counter(
+    "heliograph_feed_builds",
+    "Feed windows built: kept; unkept (another process built it, or the cache is away); refused "
+    "(PostgreSQL is away, or too many at once).",
+    ["end"],
+)
+feed_turns_waiting = Gauge(
+    "heliograph_feed_turns_waiting",
+    "Who waits for PostgreSQL to read a page of a feed, or a window.",
+    ["lane"],
+)
 express_pages = Counter(
     "heliograph_express_pages",
     "Pages of the feed begun the express way: served; left to the ordinary way, which is slower.",
@@ -111,6 +122,33 @@ stored_bytes = Gauge(
     "heliograph_stored_bytes", "Bytes of these photos, originals and renditions.", ["standing"]
 )
 swept_bytes = Counter("heliograph_swept_bytes", "Bytes of photos that nobody showed any more.")
+
+# The cache, as the collector's process finds it.
+cache_used_bytes = Gauge("heliograph_cache_used_bytes", "Of the cache's byte budget.")
+cache_most_bytes = Gauge(
+    "heliograph_cache_most_bytes", "The byte budget, `maxmemory`; 0 where there is none."
+)
+cache_evicted_keys = Gauge(
+    "heliograph_cache_evicted_keys",
+    "Keys that had to leave for others, since the server of the cache started.",
+)
+cache_keys = Gauge(
+    "heliograph_cache_keys", "Keys in the cache, as the last walk over them found them.", ["kind"]
+)
+cache_key_bytes = Gauge(
+    "heliograph_cache_key_bytes", "Mean of a key with its value, by samples.", ["kind"]
+)
+cache_freed_keys = Counter(
+    "heliograph_cache_freed_keys", "Keys freed that nobody could read any more.", ["kind"]
+)
+feed_window_entries = Gauge("heliograph_feed_window_entries", "Mean of a feed window, by samples.")
+feed_entry_bytes = Gauge(
+    "heliograph_feed_entry_bytes", "Bytes of a feed window for each of its entries, by samples."
+)
+feed_windows_unpacked_ratio = Gauge(
+    "heliograph_feed_windows_unpacked_ratio",
+    "Of feed windows, those in four times the memory for the server's listpack limits.",
+)
 
 # The verifier; of the last full verification, whoever made it.
 verify_rows = Gauge("heliograph_verify_rows", "Rows that were held to the model.", ["table"])

@@ -42,7 +42,16 @@ _OUTAGES = (
     asyncpg.InternalClientError,  # one that was told the server ends, and has not ended yet
 )
 
-REFUSING = ("MISCONF", "CLUSTERDOWN", "NOREPLICAS", "UNBLOCKED", "TRYAGAIN", "BUSY ", "NOGROUP")
+REFUSING = (
+    "MISCONF",
+    "CLUSTERDOWN",
+    "NOREPLICAS",
+    "UNBLOCKED",
+    "TRYAGAIN",
+    "BUSY ",
+    "NOGROUP",
+    "OOM ",  # for which redis-py has a class, and stores/link.py has none
+)
 """How a server says that it cannot now, in answers that redis-py has no class for.
 
 A group that a restore lost is made again by the next read."""

@@ -31,10 +31,12 @@ local function raise(window, holder, floor, to)
     redis.call('ZADD', window, to, holder)
 end
 
--- Above the cap by a tenth, cut down to it. Ties of the highest removed score go too.
+-- Above the cap by a tenth, cut down to it. Ties of the highest removed score go too. The floor after.
 local function trim(window, holder, floor, entries, cap)
-    if entries <= cap + math.floor(cap / 10) then return end
-    raise(window, holder, floor, redis.call('ZRANGE', window, cap, cap, 'REV', 'WITHSCORES')[2])
+    if entries <= cap + math.floor(cap / 10) then return floor end
+    local to = redis.call('ZRANGE', window, cap, cap, 'REV', 'WITHSCORES')[2]
+    raise(window, holder, floor, to)
+    return to
 end
 
 -- Ids are decimals without leading zeros: the shorter is the smaller.
@@ -174,11 +176,21 @@ local function begin_build(keys, args)
     return 1
 end
 
+-- give_up: take away the token of a build that failed, so that the next reader's is no miss for long.
+-- KEYS  1 window
+-- ARGV  1 token
+-- Reply 1, or 0 when it does not stand there any more.
+-- Cost  3 us.
+local function give_up(keys, args)
+    if state_of(keys[1]) ~= 'building:' .. args[1] then return 0 end
+    return redis.call('DEL', keys[1])
+end
+
 -- merge: add what Postgres holds; with a token it ends that build.
 -- KEYS  1 window
 -- ARGV  1 token, or '' for a backfill  2 floor of what was read  3 cap  4.. ms, post id, ...
 -- Reply 1, or 0 when there is no window, or the token is no longer ours.
--- Cost  10 us and 3 us an entry.
+-- Cost  10 us and 2 us an entry.
 local function merge(keys, args)
     local window, token, to, cap = keys[1], args[1], args[2], tonumber(args[3])
     local holder, floor, others = state_of(window)
@@ -188,24 +200,27 @@ local function merge(keys, args)
         raise(window, holder, floor, to)
         floor = to
     end
-    local above, lowest = {}, tonumber(floor)
-    for at = 4, #args, 2 do
-        if tonumber(args[at]) > lowest then
-            above[#above + 1] = args[at]
-            above[#above + 1] = args[at + 1]
+    -- Trimmed as it grows: a window that once was longer than the server packs stays unpacked for
+    -- the rest of its life, in four times the memory.
+    local several = math.min(2 * math.max(math.floor(cap / 16), 1), MOST_UNPACKED)
+    for first = 4, #args, several do
+        local added = {}
+        for at = first, math.min(first + several - 1, #args), 2 do
+            if tonumber(args[at]) > tonumber(floor) then
+                added[#added + 1] = args[at]
+                added[#added + 1] = args[at + 1]
+            end
         end
-    end
-    for from = 1, #above, MOST_UNPACKED do
-        local to = math.min(from + MOST_UNPACKED - 1, #above)
-        redis.call('ZADD', window, 'LT', unpack(above, from, to))
+        if #added > 0 then
+            redis.call('ZADD', window, 'LT', unpack(added))
+            floor = trim(window, holder, floor, redis.call('ZCARD', window) - others, cap)
+        end
     end
     if token ~= '' then
         redis.call('ZADD', window, floor, 'floor')
         redis.call('ZREM', window, holder)
         redis.call('EXPIRE', window, KEPT_SECONDS)
-        holder = 'floor'
     end
-    trim(window, holder, floor, redis.call('ZCARD', window) - others, cap)
     return 1
 end
 
@@ -274,6 +289,7 @@ redis.register_function('skeleton_$VERSION', skeleton)
 redis.register_function('push_$VERSION', push)
 redis.register_function('floors_$VERSION', floors)
 redis.register_function('begin_build_$VERSION', begin_build)
+redis.register_function('give_up_$VERSION', give_up)
 redis.register_function('merge_$VERSION', merge)
 redis.register_function('hide_$VERSION', hide)
 redis.register_function('unhide_$VERSION', unhide)

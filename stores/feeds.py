@@ -18,7 +18,7 @@ from stores.epochs import SECONDS_BELIEVED, Epochs, Generations
 from stores.feed_keys import Names, all_keys, both_keys, grouped, names_of, window_key
 from stores.link import Link, Then
 from stores.pushes import Push, Pushed
-from stores.slices import Slice, slice_of
+from stores.slices import Slice, flat_of, slice_of
 from stores.trips import Call, Trips
 
 FUNCTIONS = Functions(Path(__file__).with_name("feeds.lua"))
@@ -116,9 +116,8 @@ class Feeds:
 
         Postgres is to be read after this, never before: from now on pushes land.
         """
-        token = secrets.token_hex(8)
-        keys = both_keys(await self.current_names(), viewer_id)
-        begun = await self._call("begin_build", keys, [token, BUILD_SECONDS])
+        token, keys = secrets.token_hex(8), both_keys(await self.current_names(), viewer_id)
+        begun = await self._ask("begin_build", keys, [token, BUILD_SECONDS])
         return token if begun else None
 
     async def finish_build(
@@ -131,7 +130,11 @@ class Feeds:
         names = await self.current_names()
         floor = min(entries)[0] if truncated else 0
         arguments = [token, floor, self.cap, *flat_of(entries)]
-        return bool(await self._call("merge", [window_key(names, viewer_id)], arguments))
+        return bool(await self._ask("merge", [window_key(names, viewer_id)], arguments))
+
+    async def give_up_build(self, viewer_id: int, token: str) -> None:
+        """It failed: let the next reader begin at once, and not when the token has died of age."""
+        await self._ask("give_up", [window_key(await self.current_names(), viewer_id)], [token])
 
     async def push(self, pushes: Iterable[Push]) -> list[Pushed]:
         """Put posts into the windows that reach that far down; what became of each push."""
@@ -182,10 +185,14 @@ class Feeds:
     async def current_names(self) -> Names:
         """How keys of the present epoch and generation begin."""
         if self._names is None or time.monotonic() >= self._due:
-            async with self._reach.bounded():
-                epoch = await self._epochs.read()
-            return self._adopt(epoch, await self._generations.believed())
+            return await self.renew()
         return self._names
+
+    async def renew(self) -> Names:
+        """Learn them, before or after they are too old; the log may be away."""
+        async with self._reach.bounded():
+            epoch = await self._epochs.read()
+        return self._adopt(epoch, await self._generations.believed())
 
     def _adopt(self, epoch: str, generation: int) -> Names:
         self._due = time.monotonic() + SECONDS_BELIEVED
@@ -214,14 +221,10 @@ class Feeds:
             return await FUNCTIONS.call(self._cache, function, keys, arguments)
 
     async def trips(self, calls: Iterable[Call]) -> list[Any]:
-        """Many calls, a bounded number of them in flight; every one of them may be repeated."""
+        """Many calls, a bounded number of them in flight; every one may be repeated."""
         async with self._reach.bounded(TRIPS_SECONDS):
             return await self._trips.replies(calls)
 
     def _lost(self) -> None:
         self._epochs.doubt()
         self._due = 0.0
-
-
-def flat_of(entries: Iterable[Place]) -> list[int]:
-    return [number for place in entries for number in place]

@@ -23,7 +23,7 @@ CONNECT_SECONDS = 1.0
 
 Then = Callable[[Any], None]
 """Gets the reply, the server's refusal as `hiredis.ReplyError`, or the ConnectionError that ended
-the wait. Must not raise: others' replies come after it."""
+the wait. Whatever it raises is told to the loop: others' replies come after it."""
 
 
 class Link:
@@ -50,6 +50,10 @@ class Link:
             wire = await self._connected()
         return wire
 
+    def close(self) -> None:
+        if self._wire is not None:
+            self._wire.close("closed")
+
     def ask(self, command: tuple[str | bytes | int, ...], then: Then) -> bool:
         """As `call`, without a task: `then` is called with the reply. False: not connected now."""
         wire = self._wire
@@ -57,10 +61,6 @@ class Link:
             return False
         wire.ask(command, then)
         return True
-
-    def close(self) -> None:
-        if self._wire is not None:
-            self._wire.close("closed")
 
     async def _connected(self) -> "Wire":
         async with self._connecting:
@@ -140,7 +140,7 @@ class Wire(asyncio.Protocol):
         self._reader.feed(data)
         gets, waiting = self._reader.gets, self._waiting
         while waiting and (answer := gets()) is not False:
-            waiting.popleft()[0](answer)
+            self._tell(waiting.popleft()[0], answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.close(str(exc or "the server closed the connection"))
@@ -154,7 +154,14 @@ class Wire(asyncio.Protocol):
         with contextlib.suppress(AttributeError):  # never connected
             self._transport.abort()
         while self._waiting:
-            self._waiting.popleft()[0](RedisConnectionError(reason))
+            self._tell(self._waiting.popleft()[0], RedisConnectionError(reason))
+
+    def _tell(self, then: Then, answer: Any) -> None:
+        try:
+            then(answer)
+        except Exception as error:  # noqa: BLE001 - others' replies come after it
+            told = {"message": f"{then!r} failed", "exception": error, "protocol": self}
+            self._loop.call_exception_handler(told)
 
     def _flush(self) -> None:
         if not self.closed:

@@ -14,8 +14,8 @@ import msgspec
 
 from runtime.functions import Functions
 from stores.feed_keys import list_key, outbox_keys
-from stores.feeds import BUILD_SECONDS, FUNCTIONS, TRIPS_SECONDS, Feeds, Place, flat_of
-from stores.slices import Slice
+from stores.feeds import BUILD_SECONDS, FUNCTIONS, TRIPS_SECONDS, Feeds, Place
+from stores.slices import Slice, flat_of, slice_of
 
 ROLL_FUNCTIONS = Functions(Path(__file__).with_name("outboxes.lua"))
 
@@ -66,11 +66,12 @@ class Outboxes:
     async def slices(self, author_ids: Sequence[int]) -> list[Slice | None]:
         """Whole outboxes, newest first; None: absent, ask Postgres."""
         names = await self._feeds.current_names()
-        arguments = [b"", b"", 2 * self._feeds.cap]
+        most = 2 * self._feeds.cap
+        arguments = [b"", b"", most]
         replies = await self._all(
             FUNCTIONS, [("skeleton", outbox_keys(names, each), arguments) for each in author_ids]
         )
-        return [None if each is None else _slice(each) for each in replies]
+        return [None if each is None else slice_of(each, most) for each in replies]
 
     async def begin_build(self, author_id: int) -> str | None:
         """As of `Feeds`: a token, in place before Postgres is read."""
@@ -168,9 +169,3 @@ def listed(text: bytes, roll: Roll) -> tuple[int, list[int]]:
     if roll_id != roll.id or not seq:
         return 0, []
     return int(seq), _numbers(b"[%b]" % tail)
-
-
-def _slice(reply: list[bytes]) -> Slice:
-    flat = _numbers(b"[%b]" % reply[1])
-    places = sorted(zip(flat[::2], flat[1::2], strict=True), reverse=True)
-    return Slice(int(reply[0]), places, frozenset())

@@ -82,16 +82,7 @@ async def followed_among(db: Database, viewer_id: int, author_ids: Collection[in
     return [row["followee_id"] for row in rows]
 
 
-async def pulled_among(db: Database, post_ids: Collection[int]) -> set[int]:
-    """Those of the posts that are pulled."""
-    rows = await db.fetch(
-        """
-        SELECT id
-        FROM unnest($1::smallint[], $2::bigint[]) AS wanted (shard, id)
-        JOIN posts USING (shard, id)
-        WHERE pulled
-        """,
-        shards_of(post_ids),
-        list(post_ids),
-    )
-    return {row["id"] for row in rows}
+async def all_pulled(db: Database) -> frozenset[int]:
+    """Every pulled post that is shown; of the site's own table, whatever a session has laid out."""
+    rows = await db.fetch("SELECT id FROM heliograph.posts WHERE state = 21 AND pulled")
+    return frozenset(row["id"] for row in rows)

@@ -1,6 +1,6 @@
-"""What `skeleton` of feeds.lua answers, read at once: for whoever waits and whoever is called."""
+"""What `skeleton` of feeds.lua answers, read at once, for whoever waits and whoever is called."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -33,3 +33,8 @@ def slice_of(reply: Sequence[bytes], count: int) -> Slice:
         places.sort(reverse=True)
     unseen = frozenset(_numbers(b"[%b]" % hidden)) if hidden else NOBODY
     return Slice(int(floor), places[:count], unseen, *reply[3:])
+
+
+def flat_of(entries: "Iterable[Place]") -> list[int]:
+    """As feeds.lua takes them."""
+    return [number for place in entries for number in place]

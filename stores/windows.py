@@ -1,6 +1,6 @@
-"""Every feed window as it stands, read without prolonging its life; feeds.py writes them."""
+"""Windows and outboxes as they stand, read without prolonging their lives; feeds.py writes them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -13,9 +13,15 @@ from stores.feeds import Place
 
 AT_ONCE = 200
 
+KeysOf = Callable[[Names, int], list[bytes]]
+"""Of whom which keys: `both_keys` of a viewer's window, `outbox_keys` of an author's outbox."""
+
 
 class Window(NamedTuple):
-    """One viewer's window: every post above the floor that was pushed to it."""
+    """One viewer's window: every post above the floor that was pushed to it.
+
+    Or an outbox: every post of its author's above the floor that is pulled.
+    """
 
     viewer_id: int
     floor: int
@@ -28,24 +34,28 @@ async def current_names(cache: Redis, log: Redis) -> Names:
     return names_of(await Epochs(cache).read(), await Generations(log).read())
 
 
-async def windows(cache: Redis, names: Names) -> AsyncIterator[list[Window]]:
+async def windows(
+    cache: Redis, names: Names, keys_of: KeysOf = both_keys
+) -> AsyncIterator[list[Window]]:
     """All of them, some at a time; one that is just being built is none."""
-    pattern = names.windows[0].partition(b"{")[0] + b"*"
+    pattern = keys_of(names, 0)[0].partition(b"{")[0] + b"*"
     viewer_ids: set[int] = set()  # a scan may meet a key twice
     async for key in cache.scan_iter(match=pattern, count=1_000):
         viewer_ids.add(int(key.rpartition(b":")[2]))
     ordered = sorted(viewer_ids)
     for start in range(0, len(ordered), AT_ONCE):
-        yield await windows_of(cache, names, ordered[start : start + AT_ONCE])
+        yield await windows_of(cache, names, ordered[start : start + AT_ONCE], keys_of)
 
 
-async def windows_of(cache: Redis, names: Names, viewer_ids: Sequence[int]) -> list[Window]:
+async def windows_of(
+    cache: Redis, names: Names, viewer_ids: Sequence[int], keys_of: KeysOf = both_keys
+) -> list[Window]:
     """Those of these viewers who have one."""
     if not viewer_ids:
         return []
     async with cache.pipeline(transaction=False) as pipeline:
         for viewer_id in viewer_ids:
-            window, hidden = both_keys(names, viewer_id)
+            window, hidden = keys_of(names, viewer_id)
             pipeline.zrange(window, 0, -1, withscores=True, score_cast_func=float)
             pipeline.smembers(hidden)
         replies = await pipeline.execute()

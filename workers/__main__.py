@@ -20,6 +20,7 @@ from workers.collecting import collect, foretell
 from workers.collector import collect_daily, open_storeroom, table
 from workers.process import create_groups, work
 from workers.subscriptions import SUBSCRIPTIONS
+from workers.vacuuming import keep_cache
 from workers.verifier import verify_daily
 
 ENGINES = {"renditions": ["log", "objects"], "erasures": ["log", "database", "objects"]}
@@ -122,6 +123,8 @@ async def serve_collector(settings: Settings, operations_port: int) -> None:
             collecting = collect_daily(settings, stopping, lambda: state() == "ready")
             tasks.create_task(collecting, name="collector")
             tasks.create_task(work(settings, "erasures", 0, stopping, state), name="erasures")
+            # Not among its engines: photos are collected whether there is a cache or not.
+            tasks.create_task(keep_cache(settings, stopping), name="vacuum")
         log().info("collector.stopped")
 
 

@@ -5,16 +5,22 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from events.arguments import add_command, rfc3339
+from events.catalogue import tag_of
 from events.consequences import causes_of, effects_of, read_found
 from events.legible import Legible
 from events.pages import since
 from events.past import Found, Past
 from events.people import People
+from events.posts import PostPublished
 from events.seeking import find, sought
 from events.telling import Desk, Record, Told
+from runtime.connections import open_cache
 from runtime.errors import Unavailable
+from stores.feeds import Feeds
+from stores.progress import Fanouts
 from workers import explaining_feeds
 from workers.asking import opened_past
+from workers.fanout_told import told
 from workers.fates import Fate, fates_of
 from workers.showing import brief
 
@@ -75,6 +81,8 @@ async def explained(desk: Desk, past: Past, people: People, found: Found) -> Rec
         f"  stands      {stands}",
         *fate_lines(fates, "  "),
     ]
+    fanned_out = await fan_out_of(desk, event)
+    lines += [f"  fan-out     {fanned_out}"] if fanned_out else []
     caused: list[tuple[Legible, list[Fate]]] = [
         (each, await fates_of(desk.log, desk.settings, each))
         for followed in effects.of.values()
@@ -90,6 +98,7 @@ async def explained(desk: Desk, past: Past, people: People, found: Found) -> Rec
             "username": await people.name_of(event.actor) if event.actor else None,
             "stands": stands,
             "roles": [each.fields() for each in fates],
+            "fan_out": fanned_out or None,
             "caused": [
                 each.fields() | {"roles": [fate.fields() for fate in its]} for each, its in caused
             ],
@@ -109,6 +118,20 @@ async def stands_where(past: Past, found: Found) -> str:
         return "in the log, not archived yet"
     where = f"in the archive, segment {segment.first} of {segment.count:,} events"
     return f"{where}; trimmed from the log" if found.archived else f"in the log and {where}"
+
+
+async def fan_out_of(desk: Desk, event: Legible) -> str:
+    """Of a publication how far it has come; nothing where the cache does not know, or answer."""
+    if event.type != tag_of(PostPublished):
+        return ""
+    async with open_cache(desk.settings) as cache:
+        try:
+            progress = await Fanouts(Feeds(cache, desk.log.client)).of(
+                int(event.payload["post_id"])
+            )
+        except Unavailable:
+            return ""
+    return told(progress) if progress else ""
 
 
 def fate_lines(fates: list[Fate], margin: str) -> list[str]:

@@ -9,6 +9,7 @@ from events.catalogue import tag_of
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
 from events.posts import PostDeleted, PostSubmitted
 from stores.posts import PostState
+from workers.fanout_told import told
 from workers.feed_evidence import Evidence, Names, Step
 
 YES, NO, UNKNOWN = "yes", "no", "?"
@@ -32,7 +33,11 @@ def checks_of(e: Evidence, names: Names) -> Iterator[Check]:
     yield _follow(e, names)
     for step in e.steps:
         yield _step(step)
+    if e.progress:
+        yield Check("fan-out", YES, told(e.progress))
     yield _window(e)
+    if e.is_pulled:
+        yield _outbox(e, names)
     yield _hidden(e, names)
     yield _privacy(e, names)
     yield from _notices(e)
@@ -87,9 +92,25 @@ def _window(e: Evidence) -> Check:
         return Check("window", UNKNOWN, f"{seen.state}: PostgreSQL decides ({seen.key})")
     reach = f"down to {rfc3339(seen.floor)}" if seen.floor else "all there are"
     among = f"{seen.entries} entries, {reach} ({seen.key})"
+    if seen.ms is None and e.is_pulled:
+        return Check("window", UNKNOWN, f"it is pulled, and not among its {among}")
     if seen.ms is None:
         return Check("window", NO, f"it is not among its {among}")
     return Check("window", YES, f"it stands at {rfc3339(seen.ms)}, one of {among}")
+
+
+def _outbox(e: Evidence, names: Names) -> Check:
+    if e.outbox is None:
+        return Check("outbox", UNKNOWN, "the cache does not answer")
+    box, followed = e.outbox.box, e.outbox.followed
+    if box.state != "window":
+        return Check("outbox", UNKNOWN, f"{box.state}: PostgreSQL decides ({box.key})")
+    who = {None: "has no list yet of whom it follows", True: "looks there", False: "does not look"}
+    said = f"{names.viewer} {who[followed]}; {box.entries} entries ({box.key})"
+    if box.ms is None:
+        return Check("outbox", NO, f"{names.author}'s does not have it; {said}")
+    verdict = NO if e.outbox.on_roll is False or followed is False else YES
+    return Check("outbox", verdict, f"{names.author}'s has it at {rfc3339(box.ms)}; {said}")
 
 
 def _hidden(e: Evidence, names: Names) -> Check:

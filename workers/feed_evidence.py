@@ -9,7 +9,7 @@ from events.consequences import delivery_of, read_found
 from events.entries import CAUSE
 from events.envelope import Event
 from events.graph import FollowRequested
-from events.ids import Address, position_of, shard_of
+from events.ids import Address, Position, position_before, position_of, shard_of
 from events.legible import Legible, read_entries
 from events.log import Log
 from events.past import Past
@@ -23,10 +23,12 @@ from runtime.outages import is_outage
 from runtime.reach import Reach
 from stores.accounts import AccountRow, accounts_by_ids
 from stores.database import reading
+from stores.feeds import Feeds
 from stores.follows import EdgeRow, wish_of
 from stores.posts import PostRow, PostState, post_rows
+from stores.progress import Fanouts, Progress
 from stores.pulls import feed_pull
-from stores.sightings import Sighting, sight
+from stores.sightings import Outbox, Sighting, sight, sight_outbox
 from workers.fates import Fate, fates_of
 from workers.heard import notices_of
 
@@ -72,6 +74,14 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What brings a post into a window or takes it out; looked at before the window is."""
     notices: list[Legible]
     window: Sighting | None
+    outbox: Outbox | None
+    """Of a pulled post."""
+    progress: Progress | None
+    """None also where the cache has forgotten it."""
+
+    @property
+    def is_pulled(self) -> bool:
+        return bool(self.rows and self.rows.post and self.rows.post.pulled)
 
     @property
     def is_own(self) -> bool:
@@ -112,6 +122,8 @@ async def gather(desk: Desk, past: Past, viewer_id: int, post_id: int) -> Eviden
     if rows and rows.post:
         author_id = rows.post.author_id
     steps = await _steps(desk, past, recorded, rows, viewer_id)
+    notices = await notices_of(log, {viewer_id, author_id or viewer_id})
+    window, outbox, progress = await _cached(desk, viewer_id, post_id, author_id or 0)
     return Evidence(
         viewer_id=viewer_id,
         post_id=post_id,
@@ -119,8 +131,10 @@ async def gather(desk: Desk, past: Past, viewer_id: int, post_id: int) -> Eviden
         author_id=author_id,
         rows=rows,
         steps=steps,
-        notices=await notices_of(log, {viewer_id, author_id or viewer_id}),
-        window=await _window(desk, viewer_id, post_id, author_id or 0),
+        notices=notices,
+        window=window,
+        outbox=outbox if rows and rows.post and rows.post.pulled else None,
+        progress=progress,
     )
 
 
@@ -154,9 +168,8 @@ async def _steps(
     """Each with its state in every role; the row is the guide, or else what the log recorded."""
     events: list[tuple[str, Legible | None]] = [("submission", recorded)]
     post, edge = (rows.post, rows.edge) if rows else (None, None)
-    if post and post.published_version:
-        at = _address(desk.log, PostPublished.TOPIC, post.author_id, post.published_version)
-        events.append(("publication", await _read_at(past, at)))
+    if post and post.published_ms is not None:
+        events.append(("publication", await _publication(past, post, post.published_ms)))
     elif recorded and recorded.type == tag_of(PostSubmitted):
         events += [("publication", each) for each in await _decisions(past, recorded)]
     if edge and rows and rows.author:
@@ -177,6 +190,19 @@ async def _steps(
         for what, each in events
         if each
     ]
+
+
+async def _publication(past: Past, post: PostRow, moment: int) -> Legible | None:
+    """The one by which feeds order the post, whichever event its photos come from."""
+    topic, partition = PostPublished.TOPIC, shard_of(post.id) % past.log.partitions
+    async for run in past.since(topic, partition, position_before(Position(moment, 0))):
+        entries = [each for each in run if Position.parse(each[0]).ms == moment]
+        for each in await read_entries(past.log, topic, partition, entries):
+            if each.type == tag_of(PostPublished) and each.payload.get("post_id") == post.id:
+                return each
+        if len(entries) < len(run):
+            return None
+    return None
 
 
 async def _decisions(past: Past, recorded: Legible) -> list[Legible | None]:
@@ -210,11 +236,15 @@ def _address(log: Log, topic: str, actor: int, version: int) -> Address:
     return Address(topic, shard_of(actor) % log.partitions, position_of(version))
 
 
-async def _window(desk: Desk, viewer_id: int, post_id: int, author_id: int) -> Sighting | None:
+async def _cached(
+    desk: Desk, viewer_id: int, post_id: int, author_id: int
+) -> tuple[Sighting | None, Outbox | None, Progress | None]:
     try:
         async with open_cache(desk.settings) as cache:
-            return await sight(cache, desk.log.client, viewer_id, post_id, author_id)
+            asked = cache, desk.log.client, viewer_id, post_id, author_id
+            progress = await Fanouts(Feeds(cache, desk.log.client)).of(post_id)
+            return await sight(*asked), await sight_outbox(*asked), progress
     except Exception as error:
         if not is_outage(error):
             raise
-        return None
+        return None, None, None

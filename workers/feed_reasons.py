@@ -34,6 +34,8 @@ def answer_of(e: Evidence, names: Names) -> Answer:
         _hidden,
         _there,
         _below,
+        _beyond_outbox,
+        _in_outbox,
     ):
         if answer := reason(e, names):
             return answer
@@ -157,7 +159,35 @@ def _below(e: Evidence, _: Names) -> Answer | None:
     return None
 
 
-def _missing(e: Evidence) -> Answer:
+def _beyond_outbox(e: Evidence, names: Names) -> Answer | None:
+    """Of a pulled post above the window's floor that its author's outbox does not tell of."""
+    published = e.rows.post.published_ms if e.rows and e.rows.post else None
+    if not e.is_pulled or e.outbox is None or published is None:
+        return None
+    box, outbox = e.outbox.box, f"the outbox of {names.author}"
+    if box.state != "window":
+        return _by_postgres(e, f"it is pulled; {outbox} is {box.state}, so it is up to PostgreSQL")
+    if published <= box.floor:
+        return _by_postgres(e, f"it is pulled, from below {outbox}, so it is up to PostgreSQL")
+    return None
+
+
+def _in_outbox(e: Evidence, names: Names) -> Answer | None:
+    if not e.is_pulled or e.outbox is None:
+        return None
+    if e.outbox.box.ms is None:
+        return _missing(e, f"outbox of {names.author}")
+    if e.outbox.on_roll is False and e.undone("publication", ROLE) is None:
+        text = f"No: it is pulled, and nobody looks in the outbox of {names.author}."
+        return Answer(text, shown=False, fault=True)
+    if e.outbox.followed is False and e.undone("verdict", ROLE) is None:
+        text = f"No: it is pulled, and {names.viewer} does not look in {names.author}'s outbox."
+        return Answer(text, shown=False, fault=True)
+    text = f"Yes: it is pulled: it stands in the outbox of {names.author}, and nothing hides it."
+    return Answer(text, shown=True)
+
+
+def _missing(e: Evidence, where: str = "window") -> Answer:
     """Above the floor and not there: on its way, or a hole."""
     undone: Fate | None = None
     for what in ("publication", "chunk", "verdict"):
@@ -168,7 +198,7 @@ def _missing(e: Evidence) -> Answer:
         text = (
             f"A HOLE: published {rfc3339(published or 0)}, above the window's floor "
             f"({rfc3339(floor) if floor else 'none: it should hold all'}), it is not in the "
-            f"window, though {ROLE} is done with it."
+            f"{where}, though {ROLE} is done with it."
         )
         return Answer(text, shown=False, fault=True)
     if undone.state in {"buried", "dropped"}:

@@ -14,9 +14,11 @@ from events.model_decided import FEEDS, decided_by
 from events.model_feeds import Due, Wrong
 from events.model_reading import Reading
 from events.model_rows import edge_in, rows_of
+from stores import pulled_posts
 from stores.differences import Difference, differences, lay_out
 from stores.digests import LAID_OUT, NOTHING, TABLES, digests_of, total
-from stores.windows import Window, current_names, windows, windows_of
+from stores.feed_keys import Names, both_keys, outbox_keys
+from stores.windows import KeysOf, Window, current_names, windows, windows_of
 
 MOST_DIFFERENCES = 5_000
 """Of one table: with so many, what they are matters more than how many more there are."""
@@ -135,23 +137,34 @@ async def look_again(
 async def look_at_windows(
     ground: Ground, model: Model, viewer_ids: Collection[int] | None = None
 ) -> tuple[int, Seen]:
-    """How many entries windows hold, and which they lack or have too many; of all, or of some."""
+    """How many entries windows hold, and which they lack or have too many; of all, or of some.
+
+    Outboxes too, as windows of their authors, of whose posts they lack some.
+    """
     names = await current_names(ground.cache, ground.log.client)
-    due = await asyncio.to_thread(Due, model)  # seconds, of a large site
+    pulled = await pulled_posts.all_pulled(ground.connection)
+    due = await asyncio.to_thread(Due, model, pulled)  # seconds, of a large site
     entries, found = 0, []
-    if viewer_ids is None:
-        pages = windows(ground.cache, names)
-    else:
-        pages = _once(await windows_of(ground.cache, names, sorted(viewer_ids)))
-    async for page in pages:
-        for window in page:
-            entries += len(window.entries)
-            found += [_difference(model, window, each) for each in due.wrong_with(*window)]
+    async for window in _windows(ground.cache, names, viewer_ids, both_keys):
+        entries += len(window.entries)
+        found += [_difference(model, window, each) for each in due.wrong_with(*window)]
+    async for outbox in _windows(ground.cache, names, viewer_ids, outbox_keys):
+        entries += len(outbox.entries)
+        lacking = due.lacking_in_outbox(*outbox[:3])
+        found += [_difference(model, outbox, each) for each in lacking]
     return entries, by_key(found[:MOST_DIFFERENCES])
 
 
-async def _once(page: list[Window]) -> AsyncIterator[list[Window]]:
-    yield page
+async def _windows(
+    cache: Redis, names: Names, ids: Collection[int] | None, keys_of: KeysOf
+) -> AsyncIterator[Window]:
+    if ids is not None:
+        for each in await windows_of(cache, names, sorted(ids), keys_of):
+            yield each
+        return
+    async for page in windows(cache, names, keys_of):
+        for each in page:
+            yield each
 
 
 def _difference(model: Model, window: Window, wrong: Wrong) -> Difference:

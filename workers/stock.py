@@ -15,6 +15,7 @@ from events.ids import END, START, Position
 from events.log import Log, stream_key
 from events.telling import Desk, Progress, Table, Told
 from events.trimming import archived, holds_key
+from workers.cache_stock import tell_cache
 
 SAMPLE = 1_000
 PAGE = 1_000
@@ -60,7 +61,7 @@ def declare(groups: Any, *, epilog: str) -> None:
 
 
 async def show_stats(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator[Told]:
-    """Three tables."""
+    """Three tables of the log, two of the cache."""
     log = desk.log
     stocks = {topic: await stock_of(log, topic) for topic in sorted(TOPICS)}
     heads = ("topic", "entries", "bytes", "first", "last", "archived", "a_second", "a_second_of_1h")
@@ -87,6 +88,8 @@ async def show_stats(desk: Desk, arguments: argparse.Namespace) -> AsyncIterator
     yield Table(title=f"\nBy type, of {of}", heads=heads_of_types, rows=rows)
     rows_beside = tuple([each async for each in beside(log)])
     yield Table(title="\nBeside the topics", heads=("what", "value"), rows=rows_beside)
+    async for told in tell_cache(desk.settings, log, whole=arguments.all):
+        yield told
 
 
 def topic_row(topic: str, stock: Stock) -> tuple[Any, ...]:

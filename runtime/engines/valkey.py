@@ -19,11 +19,12 @@ save ""
 """
 
 # Nothing on disk: a cache that came back with an old feed would be believed.
-# Listpacks above the cap of a window (256 and 10 %), or a feed takes four times the memory.
+# Listpacks above what a window comes to (its cap is 256), or a feed takes four times the memory.
 CACHE = """\
 appendonly no
 maxmemory-policy allkeys-lru
 zset-max-listpack-entries 512
+zset-max-listpack-value 64
 save ""
 """
 

@@ -6,7 +6,7 @@ import pytest
 
 from events.accounts import ProfileEdited
 from events.posts import PostDeleted
-from gateway import pulling
+from gateway import pulling, turns
 from tests.gateway.feeding import (
     ADA,
     EVE,
@@ -45,7 +45,7 @@ async def test_without_the_cache_feeds_are_pulled(open_client, database):
 async def test_pulls_are_bounded(open_client, database, monkeypatch):
     """Beyond the bound the answer is 503 with Retry-After, soon."""
     away = await open_client(cache_url="unix:///tmp/no-such-heliograph.sock")
-    monkeypatch.setattr(pulling, "WAITING_SECONDS", 0.05)
+    monkeypatch.setattr(turns, "WAITING_SECONDS", 0.05)
 
     async def slow(*arguments):
         await asyncio.sleep(0.2)

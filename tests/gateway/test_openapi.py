@@ -2,11 +2,13 @@ import json
 
 import msgspec
 import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
 
 from gateway.app import all_routes
 from gateway.openapi import Problem, document
 from gateway.routing import Page
-from gateway.shapes import Post, PostForm
+from gateway.shapes import Fanout, Post, PostForm, Windows
 from tests.gateway.publishing import JPEG, publish, reject, show, submit
 
 PARTS = {
@@ -48,7 +50,8 @@ async def test_a_post_is_what_the_document_says(gateway, settle, ada):
     assert posts[2].photos[0].renditions
 
     listed = await gateway.ask("GET", f"/v1/accounts/{ada.username}/posts", ada)
-    assert exactly(listed.raw, Page[Post]).items == [posts[2]]
+    assert exactly(listed.raw, Page[Post]).items == [replace(posts[2], fanout=UNSET)]
+    assert posts[2].fanout == Fanout("pushed", True, 0, Windows(0, 0, 0))
 
 
 async def test_an_upload_may_have_every_part_of_its_form(gateway, ada, described):

@@ -3,18 +3,8 @@
 `make mutants` breaks one at a time in a copy of the tree and tells which test notices.
 """
 
-from typing import NamedTuple
-
-
-class Mutant(NamedTuple):
-    """In `file`, `sound` stands exactly once; `broken` in its place is what must not survive."""
-
-    name: str
-    file: str
-    sound: str
-    broken: str
-    tests: tuple[str, ...]
-    """Those that should notice; the first that fails is told."""
+from tests.mutants.feeds import FEEDS
+from tests.mutants.mutant import Mutant
 
 
 def death(case: str) -> str:
@@ -27,6 +17,7 @@ def repeat(case: str) -> str:
 
 
 MUTANTS = (
+    *FEEDS,
     Mutant(
         "acknowledge before the commit",
         "events/consumer.py",
@@ -77,33 +68,6 @@ MUTANTS = (
         '"appendfsync": "always", ',
         "",
         ("tests/runtime/test_health.py::test_a_log_that_could_lose_events_is_refused",),
-    ),
-    Mutant(
-        "no floor check on push",
-        "stores/feeds.lua",
-        "        elseif moment > tonumber(floor) then\n            -- LT",
-        "        elseif floor then\n            -- LT",
-        ("tests/stores/test_pushes.py",),
-    ),
-    Mutant(
-        "push without looking who has left meanwhile",
-        "workers/pushing.py",
-        "    if now != follower_ids and (left := ",
-        "    if not follower_ids and (left := ",
-        ("tests/workers/test_pushing.py", "tests/workers/test_fanout_orders.py"),
-    ),
-    Mutant(
-        "build a window from a stale snapshot",
-        "gateway/pulling.py",
-        "    token = None\n"
-        "    with suppress(Unavailable):\n"
-        "        token = await feeds.begin_build(viewer_id)\n"
-        "    entries = await pull(app, viewer_id, None, feeds.cap + 1)\n",
-        "    entries = await pull(app, viewer_id, None, feeds.cap + 1)\n"
-        "    token = None\n"
-        "    with suppress(Unavailable):\n"
-        "        token = await feeds.begin_build(viewer_id)\n",
-        ("tests/gateway/test_feed_building.py",),
     ),
     Mutant(
         "backfill before the follow is committed",

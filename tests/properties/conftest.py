@@ -13,10 +13,10 @@ def pulled_in_turn(monkeypatch):
     """Let builds wait before they read Postgres, and after."""
     engines = SimpleNamespace()
 
-    async def pull(_app, viewer_id, before, count):
+    async def entries_of(_app, viewer_id, before, count):
         await engines.turns.mine()
         rows = await pulls.feed_pull(engines.database, viewer_id, before, count)
         return [(ms, post_id) for ms, post_id, _ in rows]
 
-    monkeypatch.setattr(pulling, "pull", pull)
+    monkeypatch.setattr(pulling, "entries_of", entries_of)
     return engines

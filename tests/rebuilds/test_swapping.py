@@ -9,6 +9,7 @@ from events.entries import TYPE
 from events.ids import shard_of
 from events.log import stream_key
 from runtime.errors import Conflict, Unavailable
+from stores import pulled_posts
 from stores.checkpoints import Checkpoints
 from stores.database import KEEP_SCHEMA, transaction
 from tests.rebuilds.rebuilt import projecting, rebuild, rows_of, schemas_of
@@ -93,6 +94,20 @@ async def test_what_came_last_is_given_again(settings, log_client, members, at_t
         await workers.drain(50)
 
         assert told_of("the last word", await rows_of(settings))
+
+
+async def test_what_no_event_tells_is_copied(settings, log_client, members, database):
+    """Which posts are pulled: it stays with them, and nothing is decided of the others."""
+    async with projecting(settings) as workers:
+        await members.act(60)
+        await workers.drain(50)
+        await database.execute("UPDATE posts SET pulled = id % 2 = 0 WHERE state = 21")
+        pulled = await pulled_posts.all_pulled(database)
+        assert pulled
+        await rebuild(settings, log_client)
+
+        assert await pulled_posts.all_pulled(database) == pulled
+        assert not await database.fetch("SELECT 1 FROM posts WHERE NOT pulled")
 
 
 async def test_a_full_disk_leaves_the_site_alone(settings, log_client, members, monkeypatch):

@@ -23,7 +23,7 @@ async def test_the_cache_keeps_nothing_on_disk(cache_client):
 
     assert found["save"] == ""
     assert found["appendonly"] == "no"
-    assert int(found["zset-max-listpack-entries"]) >= 300
+    assert int(found["zset-max-listpack-entries"]) >= 512
 
 
 async def test_workers_write_and_gateways_only_read(database, reader_database):

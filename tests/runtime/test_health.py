@@ -68,6 +68,7 @@ async def test_a_log_that_could_lose_events_is_refused(settings, log_client, nam
         ("save", "60 1", ""),
         ("appendonly", "yes", "no"),
         ("zset-max-listpack-entries", "128", "512"),
+        ("zset-max-listpack-value", "16", "64"),
         ("maxmemory-policy", "noeviction", "allkeys-lru"),
     ],
 )

@@ -5,6 +5,7 @@ import socket
 import tempfile
 from pathlib import Path
 
+import hiredis
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
@@ -62,3 +63,30 @@ async def test_a_silent_server_is_as_good_as_gone(settings):
                 )
             assert all(isinstance(each, RedisConnectionError) for each in answers)
             silent.close()
+
+
+async def test_whoever_fails_at_a_reply_fails_alone(link):
+    """The loop is told; the replies behind it find their askers."""
+    told, heard = [], []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    await link.call("PING")
+    assert link.ask(("ECHO", "a"), lambda _: 1 / 0)
+    assert link.ask(("ECHO", "b"), heard.append)
+    assert link.ask(("NO-SUCH-COMMAND",), heard.append)
+
+    assert await link.call("ECHO", "c") == b"c"
+    assert [type(each["exception"]) for each in told] == [ZeroDivisionError]
+    assert heard[0] == b"b"
+    assert isinstance(heard[1], hiredis.ReplyError)
+
+
+async def test_asking_waits_for_nobody(link, cache_client):
+    """Unconnected, there is no asking; what is asked hears of the end, too."""
+    heard = asyncio.get_running_loop().create_future()
+    assert not link.ask(("PING",), heard.set_result)
+    await link.call("PING")
+    assert link.ask(("BLPOP", "nothing", 0), heard.set_result)
+    await cache_client.client_kill_filter(_type="normal", skipme=True)
+
+    assert isinstance(await heard, RedisConnectionError)
+    assert not link.ask(("PING",), heard.set_result)

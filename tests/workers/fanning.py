@@ -98,12 +98,12 @@ class Pause:
         self.reached, self.resumed = asyncio.Event(), asyncio.Event()
         original = getattr(module, name)
 
-        async def paused(*arguments):
-            answer = await original(*arguments) if after else None
+        async def paused(*arguments, **options):
+            answer = await original(*arguments, **options) if after else None
             monkeypatch.setattr(module, name, original)
             self.reached.set()
             await self.resumed.wait()
-            return answer if after else await original(*arguments)
+            return answer if after else await original(*arguments, **options)
 
         monkeypatch.setattr(module, name, paused)
 
