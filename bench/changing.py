@@ -140,9 +140,7 @@ class World:
         """Every row as it was before anything changed."""
         everything = list(self.author_of)
         await set_states(database, everything, PostState.PUBLISHED)
-        await set_states(
-            database, [each.post_id for each in self.unpublished], PostState.PROCESSING
-        )
+        await set_states(database, list(self.unpublished), PostState.PROCESSING)
 
 
 async def set_states(database: "Pool[Any]", post_ids: Sequence[int], state: PostState) -> None:

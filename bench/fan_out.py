@@ -6,6 +6,7 @@ so that the cache server is busy with nothing else (bench/plain_adds.py).
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ from bench.standing import Standing, Stopwatch
 from bench.table import Row, milliseconds, ratio
 from events.ids import shard_of
 from events.lag import lag_of
-from events.log import Log
+from events.log import Log, stream_key
 from events.posts import PostPublished
 from events.work import FanoutChunk
 from runtime.connections import open_log
@@ -87,10 +88,12 @@ async def compare(
         for number in range(rounds):
             watch = Stopwatch(standing.pid("fanout"), standing.pid("cache"))
             said = Lines(standing.log_file("fanout"))
+            before = await chunks_of(log, int(author.account_id))
             post_id = await published(standing, author, another(photo, number))
             await fanned_out(log, int(author.account_id))
-            done = [each for each in said.batches() if not each["later"] and not each["poison"]]
             cpu = watch.cpu()
+            chunks = await chunks_of(log, int(author.account_id)) - before
+            done = await said.all_of(chunks)
             moment = await asyncio.to_thread(verify, cache, crowd.windows, post_id)
             compared.pushed.append(pushed_of(done, moment, cpu))
             pieces = encode(crowd.windows, moment + 1, int(post_id) + 1)
@@ -118,12 +121,32 @@ class Lines:
         self.path = path
         self.from_byte = path.stat().st_size
 
+    async def all_of(self, chunks: int) -> list[dict[str, Any]]:
+        """Those of the plan and of so many chunks: they are written a few at a time."""
+        async with asyncio.timeout(FANOUT_SECONDS):
+            while True:
+                done = [e for e in self.batches() if not e["later"] and not e["poison"]]
+                told = Counter[str]()
+                for each in done:
+                    told[each["event_type"]] += each["count"]
+                if told["PostPublished"] and told["FanoutChunk"] >= chunks:
+                    return done
+                await asyncio.sleep(POLL_SECONDS)
+
     def batches(self) -> Iterator[dict[str, Any]]:
         with self.path.open("rb") as file:
             file.seek(self.from_byte)
             for line in file:
                 if line.endswith(b"}\n") and b'"batch.attempted"' in line:
                     yield msgspec.json.decode(line)
+
+
+async def chunks_of(log: Log, author_id: int) -> int:
+    """How many were ever put into the author's partition."""
+    stream = stream_key(FanoutChunk.TOPIC, shard_of(author_id) % log.partitions)
+    if not await log.client.exists(stream):
+        return 0
+    return int((await log.client.xinfo_stream(stream))["entries-added"])
 
 
 async def fanned_out(log: Log, author_id: int) -> None:
@@ -202,7 +225,7 @@ def rows_of(compared: Compared) -> list[Row]:
 def each_entry(
     compared: Compared, rounds: Sequence[Pushed] | Sequence[Plain]
 ) -> tuple[float, float]:
-    """CPU microseconds of the client and of the cache; ticks are coarse, so over all rounds."""
+    """CPU microseconds of the client and of the cache, over all rounds."""
     entries = len(rounds) * compared.followers
     return sum(r[-2] for r in rounds) / entries * 1e6, sum(r[-1] for r in rounds) / entries * 1e6
 

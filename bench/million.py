@@ -165,7 +165,7 @@ async def add_followers(site: Standing, account_id: int, count: int) -> None:
             """
             INSERT INTO followers (shard, followee_id, follower_id,
                                    wish, wish_version, accepted, accepted_wish, verdict_version)
-            SELECT shard_of($1), $1, ($2::bigint + n) << 23 | (n * $3 % $4) << 10,
+            SELECT shard_of($1), $1, (($2::bigint + n) << 23) | ((n * $3 % $4) << 10),
                    true, 1, true, 1, 1
             FROM generate_series(0::bigint, $5::bigint - 1) AS n
             """,

@@ -3,11 +3,12 @@
 import argparse
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 ASKED = "Interrupted. Nothing was changed."
 DECIDED = "Interrupted. What was told is done; of the rest nothing is, or all of it."
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -47,13 +48,14 @@ def moment(text: str) -> int:
     except ValueError:
         message = f"{text!r} is neither like 2h or 3d, nor like 2026-11-24T12:00Z"
         raise argparse.ArgumentTypeError(message) from None
-    return int(at.replace(tzinfo=at.tzinfo or UTC).timestamp() * 1000)
+    # In whole numbers: as a fraction of seconds a millisecond may come out as the one before.
+    return (at.replace(tzinfo=at.tzinfo or UTC) - UNIX_EPOCH) // timedelta(milliseconds=1)
 
 
 def rfc3339(ms: int) -> str:
     """A moment as it is told: UTC, to the millisecond."""
     try:
-        at = datetime.fromtimestamp(ms / 1000, UTC)
-    except (ValueError, OverflowError, OSError):  # an entry may stand at any 63 bits
+        at = UNIX_EPOCH + timedelta(milliseconds=ms)
+    except OverflowError:  # an entry may stand at any 63 bits
         return f"{ms} ms"
     return at.isoformat(timespec="milliseconds")[:-6] + "Z"

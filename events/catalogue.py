@@ -10,7 +10,13 @@ from events.accounts import (
 )
 from events.envelope import Event
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
-from events.posts import PostDeleted, PostPublished, PostRejected, PostSubmitted
+from events.posts import (
+    PostDeleted,
+    PostPublished,
+    PostRejected,
+    PostRerendered,
+    PostSubmitted,
+)
 from events.work import FanoutChunk
 
 EVENTS: tuple[type[Event], ...] = (
@@ -23,6 +29,7 @@ EVENTS: tuple[type[Event], ...] = (
     PostSubmitted,
     PostPublished,
     PostRejected,
+    PostRerendered,
     PostDeleted,
     FollowRequested,
     FollowAccepted,

@@ -14,7 +14,13 @@ from events.accounts import AccountErased, AccountRegistered, PasswordChanged, P
 from events.envelope import Delivery, Event
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
 from events.ids import shard_of
-from events.posts import PostDeleted, PostPublished, PostRejected, PostSubmitted
+from events.posts import (
+    PostDeleted,
+    PostPublished,
+    PostRejected,
+    PostRerendered,
+    PostSubmitted,
+)
 
 Fact = tuple[int, str, Any]
 """The id of the event that said it, what it speaks of, and what it says."""
@@ -73,10 +79,10 @@ class Model:
         self._of_post(delivery, delivery.id, "submitted", said)
 
     def published(self, delivery: Delivery[PostPublished]) -> None:
-        # As bytes, a third of what the structs would take.
-        photos = msgspec.json.encode(delivery.event.photos)
-        said = (delivery.actor, photos)
-        self._of_post(delivery, delivery.event.post_id, "published", said)
+        self._of_photos(delivery, "published")
+
+    def rerendered(self, delivery: Delivery[PostRerendered]) -> None:
+        self._of_photos(delivery, "rerendered")
 
     def rejected(self, delivery: Delivery[PostRejected]) -> None:
         event = delivery.event
@@ -103,6 +109,11 @@ class Model:
     def _of_account(self, delivery: Delivery[Any], what: str, said: Any) -> None:
         _note(self.accounts.setdefault(delivery.actor, []), (delivery.id, what, said))
 
+    def _of_photos(self, delivery: Delivery[PostPublished | PostRerendered], what: str) -> None:
+        # As bytes, a third of what the structs would take.
+        photos = msgspec.json.encode(delivery.event.photos)
+        self._of_post(delivery, delivery.event.post_id, what, (delivery.actor, photos))
+
     def _of_post(self, delivery: Delivery[Any], post_id: int, what: str, said: Any) -> None:
         if shard_of(post_id) == shard_of(delivery.actor) and self._keeps(delivery.actor):
             _note(self.posts.setdefault(post_id, []), (delivery.id, what, said))
@@ -120,6 +131,7 @@ NOTES: dict[type[Event], Callable[[Model, Delivery[Any]], None]] = {
     PostSubmitted: Model.submitted,
     PostPublished: Model.published,
     PostRejected: Model.rejected,
+    PostRerendered: Model.rerendered,
     PostDeleted: Model.deleted,
     FollowRequested: Model.wished,
     FollowAccepted: Model.accepted,

@@ -9,7 +9,13 @@ from events.ids import Address, position_of, shard_of
 from events.model import Model
 from events.model_rows import edge_in, post_in
 from events.model_things import Thing, account_of
-from events.posts import PostDeleted, PostPublished, PostRejected, PostSubmitted
+from events.posts import (
+    PostDeleted,
+    PostPublished,
+    PostRejected,
+    PostRerendered,
+    PostSubmitted,
+)
 
 FEEDS = "feed_windows"
 Key = tuple[int, ...]
@@ -53,7 +59,7 @@ def touched_by(delivery: Delivery[Any]) -> Iterator[tuple[str, Key]]:
     event, actor = delivery.event, delivery.actor
     yield "accounts", (actor,)
     post_id = delivery.id if isinstance(event, PostSubmitted) else 0
-    if isinstance(event, PostPublished | PostRejected | PostDeleted):
+    if isinstance(event, PostPublished | PostRejected | PostRerendered | PostDeleted):
         post_id = event.post_id
     if post_id or event.TOPIC == "work":
         post_id = post_id or event.post_id

@@ -80,6 +80,8 @@ def post_of(facts: Sequence[Fact], erased: int = 0) -> Thing | None:
                 thing["photos"] = Register(said[0], event)
                 _first(thing, "published_ms", event)
                 _climb(thing, PUBLISHED, event)
+            case "rerendered":
+                thing["photos"] = Register(said[0], event)
             case "rejected":
                 thing["problem"] = Register(tuple(said), event)
                 _climb(thing, REJECTED, event)

@@ -28,7 +28,7 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
-class RenderedPhoto(msgspec.Struct, frozen=True, kw_only=True):
+class RenderedPhoto(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything learned of one photo. Width and height are the upright source's, in pixels."""
 
     sha256: str
@@ -39,6 +39,8 @@ class RenderedPhoto(msgspec.Struct, frozen=True, kw_only=True):
     """A thumbhash, base64."""
     recipe: str
     renditions: tuple[Rendition, ...]
+    former: str = ""
+    """The recipe that this one replaced in the post: addresses of its renditions are still good."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +71,18 @@ class PostPublished(PostEvent, frozen=True, kw_only=True, tag="post.published"):
     """
 
     ANSWERS = "post.decided"
+
+    post_id: int
+    photos: tuple[RenderedPhoto, ...]
+
+
+class PostRerendered(PostEvent, frozen=True, kw_only=True, tag="post.rerendered"):
+    """The post's photos in the present recipe, every rendition stored; nothing else changes.
+
+    Announced by workers/renewing.py; read by workers/posts.py.
+    """
+
+    HIDES = True
 
     post_id: int
     photos: tuple[RenderedPhoto, ...]

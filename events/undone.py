@@ -1,16 +1,18 @@
 """What of a topic does not stand yet for a role: not given to it, pending, or a dead letter."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from redis.exceptions import ResponseError
 
 from events.dead_letters import DEAD, DROPPED, Undelivered, letters_of, order_key
-from events.entries import Entry
-from events.ids import Position
+from events.entries import ACTOR, Entry
+from events.ids import Position, position_of, shard_of
 from events.log import Log, stream_key
 
 PAGE = 500
+MOST_HELD = 100  # that are looked at one by one
 
 
 class Undone(NamedTuple):
@@ -42,6 +44,53 @@ async def undone(log: Log, role: str, topic: str, partition: int) -> Undone:
         _positions(_unless("", dead, ()), partition),
         _positions(_unless("", dropped, ()), partition),
     )
+
+
+async def undone_of_actors(
+    log: Log, role: str, topic: str, actors: Collection[int]
+) -> dict[int, Position]:
+    """Of each actor the first entry that the role holds and has not done, or was not given yet.
+
+    What it was not given counts as anybody's: that will not last. What it holds may last for as
+    long as a poison event or an unknown one does, and is of no concern to others. Who is missing
+    has nothing undone.
+    """
+    by_partition = defaultdict(set)
+    for each in actors:
+        by_partition[shard_of(each) % log.partitions].add(each)
+    oldest: dict[int, Position] = {}
+    for partition, some in by_partition.items():
+        oldest |= await _undone_of(log, role, stream_key(topic, partition), some)
+    return oldest
+
+
+async def _undone_of(
+    log: Log, role: str, stream: str, actors: Collection[int]
+) -> dict[int, Position]:
+    async with log.client.pipeline(transaction=True) as pipeline:
+        pipeline.xinfo_groups(stream)
+        pipeline.xpending_range(stream, role, "-", "+", MOST_HELD + 1)
+        told, held = await pipeline.execute(raise_on_error=False)
+    groups = {each["name"].decode(): each for each in _unless("no such key", told, [])}
+    given = groups[role]["last-delivered-id"] if role in groups else b"0-0"
+    unread = await log.client.xrange(stream, b"(" + given, "+", 1)
+    entry_ids = [each["message_id"] for each in _unless("NOGROUP", held, [])]
+    if len(entry_ids) > MOST_HELD:
+        return dict.fromkeys(actors, Position.parse(entry_ids[0]))
+    oldest = dict.fromkeys(actors, Position.parse(unread[0][0])) if unread else {}
+    for entry_id in reversed(entry_ids):
+        position = Position.parse(entry_id)
+        found = await log.client.xrange(stream, entry_id, entry_id)
+        oldest |= {each: position for each in actors if _is_by(each, position, found)}
+    return oldest
+
+
+def _is_by(actor: int, position: Position, found: Sequence[Entry]) -> bool:
+    """Whether the account did this, or may have; a sign-up names nobody: it is what it makes."""
+    named = found[0][1].get(ACTOR) if found else None
+    if named is None:
+        return not found or position_of(actor) == position
+    return named == b"%d" % actor
 
 
 async def undone_entries(

@@ -21,7 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from gateway.answers import JSON
 from gateway.canonical import REQUEST_ID_FORM, lines
 from gateway.cursors import encode_cursor
-from gateway.feed import HIT, SLICES
+from gateway.feed import SLICES
 from gateway.guarding import accepts
 from gateway.heads import Heads, RequestIds
 from gateway.inflight import REQUESTS
@@ -30,7 +30,7 @@ from gateway.limits import LIMITS
 from gateway.memory import items_at_once, memory_of
 from gateway.outboxes import NOBODY, OUTBOXES, join
 from gateway.plain import PATH, Asked, asked_of
-from gateway.telling import Telling
+from gateway.telling import Page, Telling
 from runtime.errors import Unauthenticated, Unavailable
 from runtime.health import stop_watching
 from runtime.metrics import express_pages
@@ -39,7 +39,7 @@ from stores.outboxes import Roll
 from stores.rates import Allowance, Left
 from stores.slices import Slice, slice_of
 
-SERVED, LEFT = (express_pages.labels(each) for each in ("served", "left"))
+LEFT = express_pages.labels("left")
 
 Finish = Callable[[bytes | None], None]
 """Gets the answer's bytes, or None: the ordinary way is to answer."""
@@ -80,7 +80,7 @@ class Express:
         self._places, self._rates = app[REQUESTS], app[LIMITS].rates
         self._limit = app[LIMITS].by_name["reads"]
         self._memory, self._outboxes = memory_of(app), app[OUTBOXES]
-        self._heads, self._ids, self._telling = Heads(), RequestIds(), Telling(PATH)
+        self._heads, self._ids, self.telling = Heads(), RequestIds(), Telling(PATH)
 
     def take(self, message: RawRequestMessage, payload: StreamReader, finish: Finish) -> bool:
         """Whether this request goes the express way: `finish` is then called, later and once."""
@@ -130,6 +130,7 @@ class Express:
                 lines.error("express.failed", exc_info=error)
 
     async def close(self) -> None:
+        self.telling.flush()
         if self._renewing is not None:
             await stop_watching(self._renewing)
 
@@ -169,10 +170,11 @@ class Express:
             reading.finish(None)
         elif answer is not AGAIN:
             reading.finish(answer)
-            SERVED.inc()
             self._places.leave(reading.entered)
-            seconds = time.monotonic() - reading.entered
-            self._telling.served(reading.request_id, reading.viewer_id, seconds)
+            ended = time.monotonic()
+            self.telling.served(
+                Page(reading.request_id, reading.viewer_id, reading.entered, ended, reading.slices)
+            )
 
     def _undo(self, reading: Reading) -> None:
         """The ordinary way takes a place and one of the allowance for itself."""
@@ -193,7 +195,6 @@ class Express:
         items = items_at_once(self._memory, reading.viewer_id, ids, window.hidden, time.time())
         if items is None:
             return None
-        HIT.inc()
         reading.items += items
         reading.before = entries[-1] if entries else reading.before
         if not end and len(items) < count and reading.slices < SLICES:

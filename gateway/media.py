@@ -66,13 +66,14 @@ async def shown_post(request: web.Request, address: PhotoAddress) -> PostCard:
 
 def key_of(post: PostCard, address: PhotoAddress, addresses: Addresses) -> str:
     """Where storage keeps the rendition that the address names."""
+    named = address.width, address.extension
     for photo in post.photos:
         if addresses.blob(photo.sha256, photo.recipe) == address.blob:
-            for each in photo.renditions:
-                if (each.width, each.extension) == (address.width, address.extension):
-                    return rendition_key(
-                        photo.sha256, photo.recipe, address.width, address.extension
-                    )
+            if named in ((each.width, each.extension) for each in photo.renditions):
+                return rendition_key(photo.sha256, photo.recipe, *named)
+        # A page that is open shows the recipe of its day; only storage knows what that had.
+        elif photo.former and addresses.blob(photo.sha256, photo.former) == address.blob:
+            return rendition_key(photo.sha256, photo.former, *named)
     raise no_photo()
 
 

@@ -40,7 +40,7 @@ def items_at_once(
     if posts is None:
         return None
     items = []
-    for _, item, author, _ in posts:
+    for item, author in posts:
         if careful or author.private:
             shown = author.id not in hidden and shown_at_once(
                 notices, held, viewer_id, author.id, private=author.private

@@ -29,6 +29,9 @@ FRESH_SECONDS = 1.0
 # About 100 bytes each. Beyond it all are forgotten, and those that are read come back.
 MOST_PLACES = 1_000_000
 
+# When somebody joins the roll, everybody's list is older than that, whoever they follow.
+RENEWALS_AT_ONCE = 2
+
 POSTGRES_AWAY = ("metadata-unavailable", "overloaded")
 
 NOBODY = Roll(b"", 0, 0, {}, {})
@@ -56,6 +59,7 @@ class Remembered:
         self._roll: Roll | None = None
         self._until = 0.0
         self._asking, self._reading = asyncio.Lock(), asyncio.Lock()
+        self.renewals = asyncio.Semaphore(RENEWALS_AT_ONCE)
 
     def roll(self) -> Roll | None:
         """The roll, if it was asked for within a second."""
@@ -204,12 +208,24 @@ async def followed_authors(
 ) -> Collection[int]:
     """Whom of the roll the viewer follows: as their list says, or else the rows.
 
-    Of a list that is older than the roll's last comers only these are asked for.
+    Of a list that is older than the roll's last comers only these are asked for, and by a few at a
+    time: for the others what these pull comes a little later.
     """
+    remembered = app[OUTBOXES]
+    as_of, author_ids = listed(known, roll)
+    if as_of >= roll.newest or (as_of and remembered.renewals.locked()):
+        return author_ids
+    if not as_of:
+        return await listed_anew(app, roll, viewer_id, known)
+    async with remembered.renewals:
+        return await listed_anew(app, roll, viewer_id, known)
+
+
+async def listed_anew(
+    app: web.Application, roll: Roll, viewer_id: int, known: bytes
+) -> Collection[int]:
     store = app[OUTBOXES].store
     as_of, author_ids = listed(known, roll)
-    if as_of >= roll.newest:
-        return author_ids
     token = await store.begin_list(viewer_id, known)
     if token is None:  # changed since it was read: so may be what it said
         as_of, author_ids = 0, []

@@ -1,9 +1,28 @@
-"""What is told of a page that went the express way: line and figure as of any other request."""
+"""What is told of a page that went the express way: line and figure as of any other request.
 
+A few dozen pages are told of together: one by one it costs twice as much, in the midst of others.
+"""
+
+import asyncio
 import time
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from gateway.canonical import figure, lines
-from runtime.loglines import json_lines
+from runtime.loglines import HELD_SECONDS, json_lines
+from runtime.metrics import express_pages, feed_slices
+
+TOLD_AT_ONCE = 64
+
+
+class Page(NamedTuple):
+    """Of one page; seconds are monotonic."""
+
+    request_id: str
+    account_id: int
+    began: float
+    ended: float
+    slices: int
 
 
 class Telling:
@@ -11,34 +30,50 @@ class Telling:
 
     def __init__(self, route: str) -> None:
         self._route = route
-        self._figure = figure(route, "GET", 200)
+        self._seconds = figure(route, "GET", 200)
+        self._slices, self._served = feed_slices.labels("hit"), express_pages.labels("served")
         self._lines = json_lines()
-        self._second = -1
-        self._stamp = ""
+        self._pages: list[Page] = []
 
-    def served(self, request_id: str, account_id: int, seconds: float) -> None:
-        self._figure.observe(seconds)
-        milliseconds = round(seconds * 1000, 2)
-        if self._lines is None:
+    def served(self, page: Page) -> None:
+        """Tell of it within a tenth of a second."""
+        self._pages.append(page)
+        if len(self._pages) == 1:
+            asyncio.get_running_loop().call_later(HELD_SECONDS, self.flush)
+        elif len(self._pages) == TOLD_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        pages, self._pages = self._pages, []
+        self._served.inc(len(pages))
+        self._slices.inc(sum(each.slices for each in pages))
+        for each in pages:
+            self._seconds.observe(each.ended - each.began)
+        if self._lines is not None:
+            wall = time.time() - time.monotonic()
+            for each in pages:
+                self._lines.info(self._line(each, wall))
+            return
+        for each in pages:
             lines.info(
                 "request.served",
-                request=request_id,
+                request=each.request_id,
                 method="GET",
                 route=self._route,
                 status=200,
-                milliseconds=milliseconds,
-                account=account_id,
+                milliseconds=milliseconds_of(each),
+                account=each.account_id,
             )
-            return
-        now = time.time()
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        micro = int((now - second) * 1e6)
-        # Nothing in it needs escaping: an id of plain characters, our own words, and numbers.
-        self._lines.info(
-            f'{{"request":"{request_id}","method":"GET","route":"{self._route}","status":200,'
-            f'"milliseconds":{milliseconds},"account":{account_id},"event":"request.served",'
-            f'"level":"info","timestamp":"{self._stamp}.{micro:06d}Z"}}'
+
+    def _line(self, page: Page, wall: float) -> str:
+        """Nothing in it needs escaping: an id of plain characters, our own words, and numbers."""
+        ended = datetime.fromtimestamp(page.ended + wall, UTC)
+        return (
+            f'{{"request":"{page.request_id}","method":"GET","route":"{self._route}",'
+            f'"status":200,"milliseconds":{milliseconds_of(page)},"account":{page.account_id},'
+            f'"event":"request.served","level":"info","timestamp":"{ended.isoformat()[:-6]}Z"}}'
         )
+
+
+def milliseconds_of(page: Page) -> float:
+    return round((page.ended - page.began) * 1000, 2)

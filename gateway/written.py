@@ -27,29 +27,35 @@ NOT_LIKED = b'],"counts":{"likes":0,"comments":0},"viewer":{"liked":false}}'
 
 
 class Author:
-    """What all posts of one author were written from; it is replaced, never changed."""
+    """What all posts of one author were written from. It is replaced, and then they are old."""
 
-    __slots__ = ("__weakref__", "card", "id", "old", "private")
+    __slots__ = ("__weakref__", "card", "expires", "id", "private", "public_until")
 
-    def __init__(self, author_id: int, card: AuthorCard | None, *, private: bool) -> None:
+    def __init__(
+        self, author_id: int, card: AuthorCard | None, *, expires: int, private: bool
+    ) -> None:
         self.id = author_id
         self.card = card
+        self.expires = expires
+        """When the addresses in these posts end; 0 once they are old."""
         self.private = private
-        self.old = False
-        """Set once, with the card forgotten or a newer one there: its posts are written anew."""
+        self.public_until = 0 if private else expires
+        """The same, and 0 for an author who is not for everybody."""
+
+    def make_old(self) -> None:
+        """The card was forgotten, or a newer one is there: nothing of this is to be shown."""
+        self.expires = self.public_until = 0
 
 
 class WrittenPost(NamedTuple):
-    """One post for all who may see it, if its addresses have not ended."""
+    """One post for all who may see it, while its author stands."""
 
-    id: int
     item: bytes
     """Empty of a post that nobody is shown: deleted, erased or rejected."""
     author: Author
-    expires: int
 
 
-GONE = WrittenPost(0, b"", Author(0, None, private=False), 0)
+GONE = WrittenPost(b"", Author(0, None, expires=0, private=False))
 """Of a deletion that was heard: it needs no cards."""
 
 
@@ -81,18 +87,14 @@ class Written:
         return self._expiries[1]
 
     def take_public(self, ids: Sequence[int], public: int) -> list[bytes] | None:
-        """The items of all of these, when each stands and is of a public account: most pages.
+        """The items of all of these, when each stands and is for everybody: most pages.
 
         `public`: when public addresses made now end.
         """
         posts = self.posts.all(ids)
         if posts is None:
             return None
-        items = [
-            item
-            for _, item, author, expires in posts
-            if expires == public and not author.old and not author.private
-        ]
+        items = [item for item, author in posts if author.public_until == public]
         if len(items) < len(posts):
             return None
         return [each for each in items if each] if b"" in items else items
@@ -102,7 +104,7 @@ class Written:
         posts = []
         for post_id in ids:
             known = self.posts.get(post_id)
-            if known is None or known.author.old or known.expires != expiries[known.author.private]:
+            if known is None or known.author.expires != expiries[known.author.private]:
                 known = self._write(post_id, expiries)
                 if known is None:
                     return None
@@ -112,14 +114,14 @@ class Written:
     def hear(self, delivery: Delivery[Any]) -> None:
         """A notice: what an erased account said is not remembered any longer."""
         if isinstance(delivery.event, AccountErased):
-            for each in self.posts.values():
+            for post_id, each in self.posts.items():
                 if each.author.id == delivery.actor:
-                    self.posts.drop(each.id)
+                    self.posts.drop(post_id)
 
     def _make_old(self, author_id: int) -> None:
         known = self._authors.pop(author_id, None)
         if known is not None:
-            known.old = True
+            known.make_old()
 
     def _write(self, post_id: int, expiries: Expiries) -> WrittenPost | None:
         if self._notices.is_deleted(post_id):
@@ -128,21 +130,21 @@ class Written:
         card = self._cards.held_author(post.author_id) if post is not None else None
         if post is None or card is None:
             return None
-        author = self._author(card)
-        expires = expiries[author.private]
+        author = self._author(card, expiries)
         item = b""
         if post.state is PUBLISHED and not is_erased(self._notices, card):
-            item = write(post, card, self.addresses, expires, private=author.private)
-        written = WrittenPost(post_id, item, author, expires)
+            item = write(post, card, self.addresses, author.expires, private=author.private)
+        written = WrittenPost(item, author)
         self.posts.put(post_id, written, len(item))
         return written
 
-    def _author(self, card: AuthorCard) -> Author:
+    def _author(self, card: AuthorCard, expiries: Expiries) -> Author:
         known = self._authors.get(card.id)
         # The very card: one is replaced, never changed.
-        if known is None or known.card is not card:
+        if known is None or known.card is not card or known.expires != expiries[known.private]:
             self._make_old(card.id)
-            known = Author(card.id, card, private=is_private(self._notices, card))
+            private = is_private(self._notices, card)
+            known = Author(card.id, card, expires=expiries[private], private=private)
             self._authors[card.id] = known
         return known
 

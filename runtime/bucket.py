@@ -1,7 +1,9 @@
 """The object storage's one bucket: what its address says, a client for it, and its making."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +14,12 @@ from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
+
+
+WRITABLE_SECONDS = 20
+PAUSE_SECONDS = 0.2
+FIRST_BYTE = "staging/first-byte"
+"""Among what is swept by age, should its removal fail."""
 
 
 class Bucket(msgspec.Struct, frozen=True):
@@ -61,13 +69,37 @@ async def open_objects(
 
 
 async def make_bucket(url: str) -> str:
-    """Make the bucket if it is not there; the answer says which."""
+    """Make the bucket if it is not there, and see that it can be written; the answer says which.
+
+    A server that just started answers before it has room laid out for bytes, and the first upload
+    would be refused.
+    """
     async with open_objects(url) as (client, name):
+        told = f"The bucket {name} is there."
         try:
             await client.head_bucket(Bucket=name)
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+            if _status(error) != HTTPStatus.NOT_FOUND:
                 raise
             await client.create_bucket(Bucket=name)
-            return f"The bucket {name} was made."
-        return f"The bucket {name} is there."
+            told = f"The bucket {name} was made."
+        async with asyncio.timeout(WRITABLE_SECONDS):
+            await _write(client, name)
+        return told
+
+
+async def _write(client: "S3Client", bucket: str) -> None:
+    while True:
+        try:
+            await client.put_object(Bucket=bucket, Key=FIRST_BYTE, Body=b"\n")
+        except ClientError as error:
+            if _status(error) < HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+            await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            await client.delete_object(Bucket=bucket, Key=FIRST_BYTE)
+            return
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response["ResponseMetadata"]["HTTPStatusCode"])

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from events.accounts import AccountErased, ProfileEdited
 from events.envelope import Delivery
 from events.ids import MAX_ID
-from events.posts import PostDeleted
+from events.posts import PostDeleted, PostRerendered
 from runtime.errors import Unavailable
 from runtime.reach import Reach
 from stores.accounts import AccountRow, accounts_by_ids
@@ -103,9 +103,9 @@ class Cards:
         """A row was read: keep its card, for when there is no asking."""
         await self._authors.put(author_card(row))
 
-    def forget_post(self, post_id: int, version: int) -> None:
-        """Keep no card of the post that does not know this deletion."""
-        self._posts.forget(post_id, version)
+    def forget_post(self, post_id: int, *, deleted: int = 0, rerendered: int = 0) -> None:
+        """Keep no card of the post that does not know this deletion, or this version of photos."""
+        self._posts.forget(post_id, deleted, rerendered)
 
     def forget_author(self, account_id: int, edited: ProfileEdited, version: int) -> None:
         """Keep no card of the author that does not know all of this edit."""
@@ -124,7 +124,9 @@ class Cards:
         """A notice: what it makes old is forgotten. To be called with every one."""
         match delivery.event:
             case PostDeleted(post_id=post_id):
-                self.forget_post(post_id, delivery.id)
+                self.forget_post(post_id, deleted=delivery.id)
+            case PostRerendered(post_id=post_id):
+                self.forget_post(post_id, rerendered=delivery.id)
             case ProfileEdited() as edited:
                 self.forget_author(delivery.actor, edited, delivery.id)
             case AccountErased():
@@ -139,7 +141,7 @@ class Cards:
             author_id=card.author_id,
             state=PostState.ERASED,
             published_ms=card.published_ms,
-            versions=(MAX_ID,),
+            versions=(MAX_ID, MAX_ID),
             whole=True,
             before_author=b"",
             before_photos=b"",

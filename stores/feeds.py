@@ -4,7 +4,6 @@ Fan-out pushes into them, the feed route reads slices of them, and builds those 
 Postgres. What each server-side function does, and what a window looks like, stands in feeds.lua.
 """
 
-import asyncio
 import secrets
 import time
 from collections.abc import Iterable, Sequence
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
 from runtime.functions import Functions, is_unknown_function
 from runtime.reach import Reach
@@ -21,7 +19,7 @@ from stores.feed_keys import Names, all_keys, both_keys, grouped, names_of, wind
 from stores.link import Link, Then
 from stores.pushes import Push, Pushed
 from stores.slices import Slice, flat_of, slice_of
-from stores.trips import Call, overlapped, trips_of
+from stores.trips import Call, Trips
 
 FUNCTIONS = Functions(Path(__file__).with_name("feeds.lua"))
 SKELETON = FUNCTIONS.name("skeleton")
@@ -33,8 +31,6 @@ BUILD_SECONDS = 30
 CALL_SECONDS = 0.5
 # Fan-out has nobody waiting, and may keep the cache busy for a while.
 TRIPS_SECONDS = 10.0
-# Of all who push in this process: one is being answered, one is at hand.
-TRIPS_AT_ONCE = 2
 
 Place = tuple[int, int]
 """Where an entry stands: (publication in Unix ms, post id). Feeds run from high to low."""
@@ -61,7 +57,10 @@ class Feeds:
         link: Link | None = None,
         reach: Reach | None = None,
     ) -> None:
-        """`link`: to the same server, for whoever reads; `reach`: everybody's who asks it here."""
+        """`link`: for whoever reads or pushes all the time; it goes to the same server as `cache`.
+
+        `reach`: that of everybody in the process who asks this cache.
+        """
         self.cap = cap
         self._link = link
         self._cache = cache
@@ -69,7 +68,7 @@ class Feeds:
         self._names: Names | None = None
         self._generations = Generations(log)
         self._due = 0.0
-        self._turns = asyncio.Semaphore(TRIPS_AT_ONCE)
+        self._trips = Trips(FUNCTIONS, cache, link)
         self._reach = reach or Reach("cache-unavailable", CALL_SECONDS)
         self._reach.when_lost(self._lost)
 
@@ -224,26 +223,7 @@ class Feeds:
     async def trips(self, calls: Iterable[Call]) -> list[Any]:
         """Many calls, a bounded number of them in flight; every one may be repeated."""
         async with self._reach.bounded(TRIPS_SECONDS):
-            return await overlapped(trips_of(calls), self._answered)
-
-    async def _answered(self, calls: list[Call]) -> list[Any]:
-        async with self._turns:
-            replies = await self._trip(calls)
-            if any(isinstance(each, ResponseError) for each in replies):
-                await FUNCTIONS.load(self._cache)
-                replies = await self._trip(calls)
-        return replies
-
-    async def _trip(self, calls: list[Call]) -> list[Any]:
-        async with self._cache.pipeline(transaction=False) as pipeline:
-            for function, keys, arguments in calls:
-                name = FUNCTIONS.name(function)
-                pipeline.execute_command("FCALL", name, len(keys), *keys, *arguments)
-            replies = await pipeline.execute(raise_on_error=False)
-        for each in replies:
-            if isinstance(each, Exception) and not is_unknown_function(each):
-                raise each
-        return replies
+            return await self._trips.replies(calls)
 
     def _lost(self) -> None:
         self._epochs.doubt()

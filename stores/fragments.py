@@ -26,6 +26,8 @@ class PhotoCard(msgspec.Struct, frozen=True, array_like=True):
     recipe: str
     before_renditions: bytes
     renditions: tuple[RenditionCard, ...]
+    former: str
+    """The recipe that was shown before, or nothing."""
 
 
 class PostCard(msgspec.Struct, frozen=True, array_like=True):
@@ -35,8 +37,8 @@ class PostCard(msgspec.Struct, frozen=True, array_like=True):
     author_id: int
     state: PostState
     published_ms: int
-    versions: tuple[int]
-    """What notices make old: its deletion. The highest there can be once deleted, 0 before."""
+    versions: tuple[int, int]
+    """What notices make old: its deletion, the highest there can be or 0, and its photos."""
     whole: bool
     """False while more is surely to come: still processing, or its caption not yet folded."""
     before_author: bytes
@@ -72,7 +74,9 @@ def post_card(row: PostRow) -> PostCard:
         author_id=row.author_id,
         state=row.state,
         published_ms=row.published_ms or 0,
-        versions=(MAX_ID if row.state >= PostState.DELETED else 0,),
+        versions=(
+            (MAX_ID, MAX_ID) if row.state >= PostState.DELETED else (0, row.published_version)
+        ),
         whole=row.state >= PostState.DELETED
         or (row.state > PostState.PROCESSING and row.caption_version > 0),
         before_author=b'{"id":"%d","state":%b,%b"author":'
@@ -117,6 +121,7 @@ def photo_card(row: PostRow, at: int) -> PhotoCard:
             )
             for each in photo.renditions
         ),
+        former=photo.former,
     )
 
 

@@ -85,7 +85,7 @@ async def write_publications(db: Database, publications: Sequence[Publication]) 
             published_version = GREATEST(p.published_version, excluded.published_version)
         WHERE p.author_id = excluded.author_id
           AND (excluded.published_version > p.published_version
-               OR excluded.published_ms < p.published_ms)
+               OR p.published_ms IS NULL OR excluded.published_ms < p.published_ms)
         RETURNING new.author_id, coalesce(old.state, 0) AS old_state, new.state AS new_state
         """,
         shards_of(ids),
@@ -97,6 +97,39 @@ async def write_publications(db: Database, publications: Sequence[Publication]) 
     )
     await write_references(db, ids)
     return [_move(row["author_id"], row["old_state"], row["new_state"]) for row in rows]
+
+
+class Renewal(NamedTuple):
+    """The photos of a post in a newer recipe, by the latest event of a batch that has them."""
+
+    post_id: int
+    author_id: int
+    version: int
+    photos_json: str
+
+
+async def write_renewals(db: Database, renewals: Sequence[Renewal]) -> None:
+    """Keep the highest version's photos; whether the post is published is not told by this."""
+    ids, author_ids, versions, photos = columns(renewals)
+    await db.execute(
+        """
+        INSERT INTO posts AS p (shard, id, author_id, state, published_version, photos)
+        SELECT shard, id, author_id, 10, version, photos::jsonb
+        FROM unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[])
+             AS new (shard, id, author_id, version, photos)
+        ORDER BY shard, id
+        ON CONFLICT (shard, id) DO UPDATE
+        SET photos = excluded.photos, published_version = excluded.published_version
+        WHERE p.author_id = excluded.author_id
+          AND excluded.published_version > p.published_version
+        """,
+        shards_of(ids),
+        ids,
+        author_ids,
+        versions,
+        photos,
+    )
+    await write_references(db, ids)
 
 
 class Rejection(NamedTuple):

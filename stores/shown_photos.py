@@ -1,13 +1,15 @@
-"""The photos that published posts show, each once, as the rows of `posts` tell of them."""
+"""The photos that published posts show, as the rows of `posts` tell of them."""
 
 from typing import NamedTuple
 
 import msgspec
 
+from events.ids import shard_of
 from events.posts import RenderedPhoto
 from stores.database import Database
 
 _photo = msgspec.json.Decoder(RenderedPhoto)
+_photos = msgspec.json.Decoder(tuple[RenderedPhoto, ...])
 
 
 class Shown(NamedTuple):
@@ -17,8 +19,16 @@ class Shown(NamedTuple):
     post_id: int
 
 
+class Outdated(NamedTuple):
+    """A published post that shows a photo in a recipe of the past."""
+
+    post_id: int
+    author_id: int
+    photos: tuple[RenderedPhoto, ...]
+
+
 async def shown_photos(db: Database, after: Shown | None, limit: int) -> list[Shown]:
-    """A page of them, in the order of their digests and recipes."""
+    """A page of them, each photo once, in the order of their digests and recipes."""
     rows = await db.fetch(
         """
         SELECT DISTINCT ON (r.sha256, photo ->> 'recipe') photo::text AS photo, p.id
@@ -35,3 +45,26 @@ async def shown_photos(db: Database, after: Shown | None, limit: int) -> list[Sh
         limit,
     )
     return [Shown(_photo.decode(row["photo"]), row["id"]) for row in rows]
+
+
+async def outdated_posts(
+    db: Database, recipe: str, after: Outdated | None, limit: int
+) -> list[Outdated]:
+    """A page of those that show a photo in another recipe, by shard and id."""
+    rows = await db.fetch(
+        """
+        SELECT id, author_id, photos::text AS photos
+        FROM posts
+        WHERE state = 21 AND (shard, id) > ($1, $2)
+          AND jsonb_path_exists(
+                  photos, '$[*] ? (@.recipe != $recipe)', jsonb_build_object('recipe', $3::text)
+              )
+        ORDER BY shard, id
+        LIMIT $4
+        """,
+        shard_of(after.post_id) if after else -1,
+        after.post_id if after else 0,
+        recipe,
+        limit,
+    )
+    return [Outdated(row["id"], row["author_id"], _photos.decode(row["photos"])) for row in rows]

@@ -49,7 +49,7 @@ async def plan_fanout(
 
 def is_folded(row: PostRow, delivery: Delivery[PostPublished]) -> bool:
     """Whether the row has this publication: of several the lowest moment counts."""
-    known = row.published_version >= delivery.id
+    known = row.published_version >= delivery.id and row.published_ms is not None
     return known and (row.published_ms or 0) <= delivery.position.ms
 
 

@@ -9,7 +9,7 @@ from events.consequences import delivery_of, read_found
 from events.entries import CAUSE
 from events.envelope import Event
 from events.graph import FollowRequested
-from events.ids import Address, position_of, shard_of
+from events.ids import Address, Position, position_before, position_of, shard_of
 from events.legible import Legible, read_entries
 from events.log import Log
 from events.past import Past
@@ -168,9 +168,8 @@ async def _steps(
     """Each with its state in every role; the row is the guide, or else what the log recorded."""
     events: list[tuple[str, Legible | None]] = [("submission", recorded)]
     post, edge = (rows.post, rows.edge) if rows else (None, None)
-    if post and post.published_version:
-        at = _address(desk.log, PostPublished.TOPIC, post.author_id, post.published_version)
-        events.append(("publication", await _read_at(past, at)))
+    if post and post.published_ms is not None:
+        events.append(("publication", await _publication(past, post, post.published_ms)))
     elif recorded and recorded.type == tag_of(PostSubmitted):
         events += [("publication", each) for each in await _decisions(past, recorded)]
     if edge and rows and rows.author:
@@ -191,6 +190,19 @@ async def _steps(
         for what, each in events
         if each
     ]
+
+
+async def _publication(past: Past, post: PostRow, moment: int) -> Legible | None:
+    """The one by which feeds order the post, whichever event its photos come from."""
+    topic, partition = PostPublished.TOPIC, shard_of(post.id) % past.log.partitions
+    async for run in past.since(topic, partition, position_before(Position(moment, 0))):
+        entries = [each for each in run if Position.parse(each[0]).ms == moment]
+        for each in await read_entries(past.log, topic, partition, entries):
+            if each.type == tag_of(PostPublished) and each.payload.get("post_id") == post.id:
+                return each
+        if len(entries) < len(run):
+            return None
+    return None
 
 
 async def _decisions(past: Past, recorded: Legible) -> list[Legible | None]:

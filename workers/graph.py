@@ -11,8 +11,8 @@ from typing import TypeVar
 from events.accounts import AccountErased, ProfileEdited
 from events.envelope import Delivery
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
-from events.ids import MAX_ID, position_of, shard_of
-from events.lag import lag_of
+from events.ids import MAX_ID, position_of
+from events.undone import undone_of_actors
 from stores import edges, erasures, follows
 from stores.accounts import accounts_by_ids
 from stores.database import Database, transaction
@@ -69,18 +69,14 @@ async def write_wishes(
     return await _write_edges(site, _of_others(batch), wish=True)
 
 
-async def _unwritten(site: Site, account_ids: Iterable[int]) -> dict[int, int]:
+async def _unwritten(site: Site, account_ids: Collection[int]) -> dict[int, int]:
     """Of each account: from which millisecond on its row may not show what was said about it.
 
-    To be asked before the row is read. By partition, so others' events count as well. Within a
-    millisecond, positions of two partitions have no order.
+    To be asked before the row is read. Within a millisecond, positions of two partitions have no
+    order.
     """
-    partitions = {each: shard_of(each) % site.log.partitions for each in account_ids}
-    lags = {
-        each: await lag_of(site.log, "accounts", ProfileEdited.TOPIC, each)
-        for each in set(partitions.values())
-    }
-    return {each: (lags[at].oldest or NEVER).ms for each, at in partitions.items()}
+    undone = await undone_of_actors(site.log, "accounts", ProfileEdited.TOPIC, set(account_ids))
+    return {each: undone.get(each, NEVER).ms for each in account_ids}
 
 
 def _waits(row: EdgeRow, wish_version: int) -> bool:

@@ -10,15 +10,23 @@ import msgspec
 from events.accounts import AccountErased
 from events.envelope import Delivery
 from events.ids import shard_of
-from events.posts import PostDeleted, PostPublished, PostRejected, PostSubmitted
+from events.posts import (
+    PostDeleted,
+    PostPublished,
+    PostRejected,
+    PostRerendered,
+    PostSubmitted,
+)
 from stores import erasures, publications
 from stores.database import Database, transaction
 from stores.folding import fold
 from stores.profiles import lock_accounts, move_counters
-from stores.publications import Publication, Rejection, Submission
+from stores.publications import Publication, Rejection, Renewal, Submission
 from workers.site import Folding
 
 ERASED_AT_ONCE = 500
+
+Decided = PostPublished | PostRejected | PostRerendered | PostDeleted
 
 
 async def submit_posts(
@@ -72,6 +80,30 @@ async def publish_posts(
             )
             await move_counters(db, moves)
             await _erase(db, [each.event.post_id for each in latest])
+    return [each for each in batch if each.actor not in known]
+
+
+async def renew_photos(
+    site: Folding, batch: Sequence[Delivery[PostRerendered]]
+) -> Collection[Delivery[PostRerendered]]:
+    """Show each post's photos in the renditions of the latest recipe."""
+    async with transaction(site.database) as db:
+        known = await lock_accounts(db, {each.actor for each in batch})
+        ready = fold((e for e in batch if e.actor in known and _is_home(e)), key=_post_id)
+        if ready:
+            await publications.write_renewals(
+                db,
+                [
+                    Renewal(
+                        each.event.post_id,
+                        each.actor,
+                        each.id,
+                        msgspec.json.encode(each.event.photos).decode(),
+                    )
+                    for each in ready
+                ],
+            )
+            await _erase(db, [each.event.post_id for each in ready])
     return [each for each in batch if each.actor not in known]
 
 
@@ -144,9 +176,9 @@ async def _erase(db: Database, post_ids: Sequence[int]) -> None:
     await move_counters(db, await erasures.erase_posts(db, post_ids))
 
 
-def _post_id(delivery: Delivery[PostPublished | PostRejected | PostDeleted]) -> int:
+def _post_id(delivery: Delivery[Decided]) -> int:
     return delivery.event.post_id
 
 
-def _is_home(delivery: Delivery[PostPublished | PostRejected | PostDeleted]) -> bool:
+def _is_home(delivery: Delivery[Decided]) -> bool:
     return shard_of(delivery.event.post_id) == shard_of(delivery.actor)

@@ -16,7 +16,8 @@ from runtime.connections import open_blocking_log, open_cache, open_database, op
 from runtime.functions import Client
 from runtime.settings import Settings
 from stores.archive import Archive
-from stores.feeds import Feeds
+from stores.feeds import TRIPS_SECONDS, Feeds
+from stores.link import Link
 from stores.objects import Objects
 from workers import beginning
 from workers.house import keep_house
@@ -68,10 +69,12 @@ async def open_site(settings: Settings, role: str) -> AsyncIterator[Site | Darkr
             )
         else:
             cache = await stack.enter_async_context(open_cache(settings))
+            link = Link(cache, TRIPS_SECONDS)
+            stack.callback(link.close)
             yield Site(
                 log=log,
                 database=await stack.enter_async_context(await open_database(settings)),
-                feeds=Feeds(cache, log.client),
+                feeds=Feeds(cache, log.client, link=link),
                 pull_above=settings.pull_above,
             )
 

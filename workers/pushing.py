@@ -47,6 +47,7 @@ async def push_one(site: Site, delivery: Delivery[FanoutChunk]) -> None:
             site, delivery.actor, places, chunk.first_follower_id, chunk.last_follower_id
         )
         await site.fanouts.note([Note(chunk.post_id, None, str(chunk.first_follower_id), met)])
+        await site.courtesy.give_way(met.targets)
 
 
 async def push_range(

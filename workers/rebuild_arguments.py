@@ -48,7 +48,9 @@ def declare(groups: Any, *, epilog: str) -> None:
     _add_metadata(command("metadata", metadata, "make all tables again and swap them in"))
     command("feeds", feeds, "build every feed window anew from the tables")
     command("counters", counters, "count posts and follows again, in place")
-    command("renditions", renditions, "make photos again that storage lost, from their originals")
+    command(
+        "renditions", renditions, "make photos again that storage lost, or has in an old recipe"
+    )
     _add_metadata(command("all", everything, "metadata, and then the feeds from it"))
     dropping = command("drop", drop, "remove a shadow, or what a swap left behind")
     dropping.add_argument("schema", metavar="NAME", help="next, or heliograph_old_1763951234567")

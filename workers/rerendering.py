@@ -1,31 +1,36 @@
-"""`rebuild renditions`: what posts show and storage has lost is made again from the originals.
+"""`rebuild renditions`: what storage has lost, or has in an old recipe, is made from the originals.
 
-Nothing is announced: a rendition that comes back is what its address always meant. One of an older
-recipe cannot come back, for its decoder is gone; that it is missing is told.
+A rendition that comes back is what its address always meant, and is not announced. One of an older
+recipe cannot come back, for its decoder is gone: its photo is made anew in the present recipe, and
+the posts that show it change to that.
 """
 
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from events.history import History
 from events.log import Log
 from events.posts import RenderedPhoto, StagedPhoto
 from events.telling import Line, Progress, Table, Told
 from runtime.connections import open_database
 from runtime.settings import Settings
+from stores.archive import Archive
 from stores.condemned import any_condemned
 from stores.objects import Objects, original_key
 from stores.shown_photos import Shown, shown_photos
 from workers.imaging.decoders import Decoders
 from workers.imaging.recipe import RECIPE, Refused
 from workers.renditions import develop, keep, renditions_of, stored_photo, together
+from workers.renewing import renew_posts
 from workers.shadowing import alone
 from workers.site import Darkroom
 
 PAGE = 50
-COMPLETE, MADE, BEING_SWEPT = "complete", "made again", "being swept"
-LOST, OLD = "lost with its original", "lost, and of an older recipe"
-FAILED = frozenset({LOST, OLD, BEING_SWEPT})
+COMPLETE, MADE, RENEWED = "complete", "made again", "made anew in the present recipe"
+LOST, BEING_SWEPT = "lost with its original", "being swept"
+OLD = "complete in an older recipe, its original lost"
+FAILED = frozenset({LOST, BEING_SWEPT})
 MOST_SHOWN = 50
 
 
@@ -47,19 +52,21 @@ async def rebuild_renditions(settings: Settings, log: Log) -> AsyncIterator[Told
                 if state in FAILED and len(lost) < MOST_SHOWN:
                     lost.append((each.photo.sha256, str(each.post_id), state))
             yield Progress(what="looking", done=found.total(), unit="photos")
+        renewed = await renew_posts(site, database) if found[RENEWED] else 0
     yield Table(heads=("photos", "count"), rows=tuple(sorted(found.items())))
     if lost:
         yield Table(heads=("sha256", "shown by", "state"), rows=tuple(lost))
+    if renewed:
+        yield Line(f"{renewed:,} posts change to the present recipe.")
     if failed := sum(found[each] for each in FAILED):
         yield Line(f"{failed:,} photos are not as posts show them.", failed=True, aside=True)
 
 
 async def mend(site: Darkroom, photo: RenderedPhoto) -> str:
     """Make again what is missing of one photo; what became of it."""
-    if photo.recipe != RECIPE:
-        return COMPLETE if await is_stored(site.objects, photo) else OLD
+    made = MADE if photo.recipe == RECIPE else RENEWED
     if await stored_photo(site.objects, photo.sha256):
-        return COMPLETE
+        return COMPLETE if made is MADE else RENEWED
     if await any_condemned(site.log, [photo.sha256]):
         return BEING_SWEPT  # what is stored now would not stay
     key = original_key(photo.sha256)
@@ -67,9 +74,10 @@ async def mend(site: Darkroom, photo: RenderedPhoto) -> str:
     async with site.decoders.scratch.folder() as scratch:
         developed = await develop(site, original, scratch / "1")
         if isinstance(developed, Refused):
-            return LOST
+            kept = made is RENEWED and await is_stored(site.objects, photo)
+            return OLD if kept else LOST
         await keep(site, developed)
-    return MADE
+    return made
 
 
 async def is_stored(objects: Objects, photo: RenderedPhoto) -> bool:
@@ -85,4 +93,5 @@ async def open_darkroom(settings: Settings, log: Log) -> AsyncIterator[Darkroom]
             seconds=settings.decode_seconds,
             mebibytes=settings.decode_mebibytes,
         )
+        log.precedents.history = History(log, Archive(objects))
         yield Darkroom(log=log, objects=objects, decoders=await stack.enter_async_context(decoders))

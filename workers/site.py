@@ -13,6 +13,7 @@ from stores.feeds import Feeds
 from stores.objects import Objects
 from stores.outboxes import Outboxes
 from stores.progress import Fanouts
+from workers.courtesy import Courtesy
 from workers.imaging.decoders import Decoders
 
 LARGE_AT_ONCE = 2
@@ -66,6 +67,8 @@ class Site:
     large: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_AT_ONCE))
     """Turns of what is large and in no hurry: of all partitions so much is under way at once, and
     what is small finds connections, and a cache that has time for it."""
+    courtesy: Courtesy = field(default_factory=Courtesy)
+    """What is large gives way to others on a machine whose cores are all in use."""
 
     @property
     def outboxes(self) -> Outboxes:

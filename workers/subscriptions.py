@@ -4,7 +4,13 @@ from events.accounts import AccountErased, AccountRegistered, PasswordChanged, P
 from events.delivering import Handler
 from events.envelope import Event
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
-from events.posts import PostDeleted, PostPublished, PostRejected, PostSubmitted
+from events.posts import (
+    PostDeleted,
+    PostPublished,
+    PostRejected,
+    PostRerendered,
+    PostSubmitted,
+)
 from events.work import FanoutChunk
 from workers.accounts import change_passwords, edit_profiles, erase_accounts, open_accounts
 from workers.erasures import sweep_erased
@@ -18,7 +24,14 @@ from workers.graph import (
     record_withdrawals,
     write_wishes,
 )
-from workers.posts import delete_posts, erase_posts, publish_posts, reject_posts, submit_posts
+from workers.posts import (
+    delete_posts,
+    erase_posts,
+    publish_posts,
+    reject_posts,
+    renew_photos,
+    submit_posts,
+)
 from workers.pushing import push_chunk
 from workers.renditions import render
 
@@ -36,6 +49,7 @@ SUBSCRIPTIONS: dict[str, dict[type[Event], Handler]] = {
         PostSubmitted: submit_posts,
         PostPublished: publish_posts,
         PostRejected: reject_posts,
+        PostRerendered: renew_photos,
         PostDeleted: delete_posts,
         AccountErased: erase_posts,
     },

@@ -16,8 +16,8 @@ from events.entries import TYPE
 from events.round_trip import RoundTrip
 from runtime.functions import Functions
 from stores import feeds
-from stores.feeds import Feeds
 from stores.objects import Objects
+from stores.trips import Trips
 
 CLAIMED = "claimed"  # read from the stream, not attempted
 BEFORE_APPEND = "before-append"
@@ -156,7 +156,7 @@ def _around_blobs(monkeypatch, reached):
 
 
 def _around_windows(monkeypatch, reached):
-    trip = Feeds._trip
+    trip = Trips._sent
 
     @wraps(trip)
     async def tripping(self, calls):
@@ -165,7 +165,7 @@ def _around_windows(monkeypatch, reached):
             reached(MID_PUSH, _current())
         return replies
 
-    monkeypatch.setattr(Feeds, "_trip", tripping)
+    monkeypatch.setattr(Trips, "_sent", tripping)
 
 
 def _current():

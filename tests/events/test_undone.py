@@ -2,9 +2,9 @@ import pytest
 
 from events.claims import ensure_group
 from events.dead_letters import Drop, Letter, Undelivered, bury, drop
-from events.ids import Position
+from events.ids import EPOCH_MS, Position, make_id
 from events.log import Log
-from events.undone import PAGE, undone, undone_entries
+from events.undone import MOST_HELD, PAGE, undone, undone_entries, undone_of_actors
 
 STREAM = "posts:{0}"
 
@@ -106,3 +106,38 @@ async def test_a_log_that_refuses_to_tell_is_no_empty_log(log):
 
     with pytest.raises(Exception, match="WRONGTYPE"):
         await undone(log, "posts", "posts", 0)
+
+
+async def test_what_is_held_of_one_actor_holds_up_nobody_else(log):
+    """A poison edit of Ada's is no reason to wait with Bob; what nobody was given yet is."""
+    ada, bob = (make_id(Position(EPOCH_MS + n, 0), 0) for n in (1, 2))
+    sign_up = Position(EPOCH_MS + 3, 0)
+    cyd = make_id(sign_up, 0)
+    for at, fields in ((10, {"actor": str(ada)}), (11, {"actor": str(bob)}), (12, {"type": "x"})):
+        await log.client.xadd(STREAM, fields, id=f"{at}-0")
+    await log.client.xadd(STREAM, {"type": "account.registered"}, id=str(sign_up))
+    await give(log, "accounts", 9)
+    await log.client.xack(STREAM, "accounts", "11-0")
+
+    async def asked():
+        return await undone_of_actors(log, "accounts", "posts", {ada, bob, cyd})
+
+    assert await asked() == {ada: Position(10, 0), cyd: sign_up}
+
+    last = Position(EPOCH_MS + 4, 0)
+    await log.client.xadd(STREAM, {"actor": str(ada)}, id=str(last))
+    assert await asked() == {ada: Position(10, 0), bob: last, cyd: sign_up}
+
+    await log.client.xdel(STREAM, "10-0")  # of what was trimmed nobody knows whose it was
+    assert set((await asked()).values()) == {Position(10, 0)}
+
+
+async def test_who_holds_very_much_holds_up_everybody(log):
+    """Rather than being asked about one by one."""
+    ada, bob = (make_id(Position(EPOCH_MS + n, 0), 0) for n in (1, 2))
+    for at in range(1, MOST_HELD + 2):
+        await log.client.xadd(STREAM, {"actor": str(ada)}, id=f"{at}-0")
+    await give(log, "accounts", MOST_HELD + 1)
+
+    first = Position(1, 0)
+    assert await undone_of_actors(log, "accounts", "posts", {ada, bob}) == {ada: first, bob: first}

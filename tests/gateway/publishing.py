@@ -45,11 +45,15 @@ async def publish(gateway, settle, person, *photos, **fields):
     return submitted["id"]
 
 
+async def store(gateway, photo, recipe=RECIPE):
+    for width in WIDTHS:
+        key = rendition_key(hashlib.sha256(photo).hexdigest(), recipe, width, "webp")
+        await gateway.app[OBJECTS].put_if_absent(key, bytes_of(photo, width), "image/webp")
+
+
 async def announce_published(gateway, person, submitted, *photos):
     for photo in photos:
-        for width in WIDTHS:
-            key = rendition_key(hashlib.sha256(photo).hexdigest(), RECIPE, width, "webp")
-            await gateway.app[OBJECTS].put_if_absent(key, bytes_of(photo, width), "image/webp")
+        await store(gateway, photo)
     rendered = tuple(rendered_of(photo) for photo in photos)
     await announce(
         gateway, person, submitted, PostPublished(post_id=int(submitted["id"]), photos=rendered)

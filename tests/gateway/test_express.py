@@ -76,9 +76,9 @@ async def test_all_pages_are_the_feed(client):
     """Page by page the express way comes to the end, with no hole and no double."""
     whole = await ids_of(client)
     for limit in (1, 2, 4, 9):
-        served = pages("served")
+        served = pages(client, "served")
         assert await all_pages(client, limit) == whole
-        assert pages("served") > served
+        assert pages(client, "served") > served
 
 
 @pytest.mark.parametrize(
@@ -102,9 +102,9 @@ async def test_what_is_not_plain_is_left_alone(client, query, status):
 
 
 async def ordinary_by_itself(client, **query):
-    served = pages("served")
+    served = pages(client, "served")
     answer = await read(client, **query)
-    assert pages("served") == served
+    assert pages(client, "served") == served
     return answer
 
 
@@ -127,9 +127,9 @@ async def test_what_memory_lacks_is_read_the_ordinary_way(client, database):
     before = await ids_of(client)
     post_id = await publish(database, ms=99)
     await client.app[FEEDS].push([Push(NOW + 99, post_id, [BOB])])
-    left = pages("left")
+    left = pages(client, "left")
     assert await ids_of(client) == [post_id, *before]
-    assert pages("left") == left + 1
+    assert pages(client, "left") == left + 1
 
     _, body = await express(client)
     assert [int(each["id"]) for each in body["items"]] == [post_id, *before]

@@ -20,6 +20,7 @@ from tests.gateway.feeding import (
     publish,
     read,
 )
+from tests.gateway.serving import until
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ async def test_where_a_page_came_from_is_counted(client, database):
     await read(client)
     await read(client)
 
-    assert counted() == [before[0] + 1, before[1] + 1]
+    await until(lambda: counted() == [before[0] + 1, before[1] + 1])
 
 
 async def test_a_feed_shows_posts_of_followees(client, database):

@@ -31,7 +31,7 @@ async def test_deleted_posts_are_not_shown(client, database):
 
     notice(client, PostDeleted(post_id=posts[5]), ADA)
     await publications.write_deletions(database, [posts[4]])
-    client.app[CARDS].forget_post(posts[4], 2**62)
+    client.app[CARDS].forget_post(posts[4], deleted=2**62)
 
     assert await ids_of(client, limit=2) == [posts[3], posts[2]]
 

@@ -1,12 +1,25 @@
 import hashlib
 import time
 
+import msgspec
 import pytest
 
+from events.model_decided import address_of
+from events.posts import PostRerendered
 from gateway.addresses import DAY_SECONDS
-from gateway.keys import OBJECTS, READER, WRITTEN
+from gateway.keys import LOG, NOTICES, OBJECTS, READER, WRITTEN
 from stores.objects import Objects, rendition_key
-from tests.gateway.publishing import JPEG, RECIPE, bytes_of, publish, urls_of
+from tests.gateway.publishing import (
+    JPEG,
+    RECIPE,
+    announce,
+    bytes_of,
+    publish,
+    rendered_of,
+    store,
+    urls_of,
+)
+from tests.gateway.serving import until
 
 DIGEST = hashlib.sha256(JPEG).hexdigest()
 
@@ -92,6 +105,27 @@ async def test_each_rendition_has_its_own_etag(gateway, ada, post_id):
     urls = await urls_of(gateway, post_id, ada)
 
     assert len({(await gateway.ask("GET", url)).headers["ETag"] for url in urls.values()}) == 2
+
+
+async def test_a_page_that_is_open_outlives_the_recipe_of_its_photos(
+    gateway, settle, ada, post_id, url
+):
+    """Its addresses go on; whoever asks for the post anew gets those of the new recipe."""
+    heard = []
+    gateway.app[NOTICES].subscribe(heard.append)
+    await store(gateway, JPEG, "later")
+    renewed = msgspec.structs.replace(rendered_of(JPEG), recipe="later", former=RECIPE)
+    event = PostRerendered(post_id=int(post_id), photos=(renewed,))
+    submission = {"event": str(address_of("posts", int(post_id), gateway.app[LOG].partitions))}
+    await announce(gateway, ada, submission, event)
+    await settle()
+    await until(lambda: heard)
+    newer = (await urls_of(gateway, post_id, ada))[640]
+
+    for each in (url, newer):
+        answer = await gateway.ask("GET", each)
+        assert (answer.status, answer.raw) == (200, bytes_of(JPEG, 640))
+    assert (await gateway.ask("GET", url.replace("/640.", "/641."))).status in (403, 404)
 
 
 RANGES = {

@@ -1,12 +1,13 @@
 """Feeds of those who follow somebody whose posts are pulled: as everybody else's."""
 
+from contextlib import AsyncExitStack
 from functools import partial
 
 import pytest
 
 from events.ids import Position, make_id
 from gateway.keys import FEEDS
-from gateway.outboxes import OUTBOXES
+from gateway.outboxes import OUTBOXES, RENEWALS_AT_ONCE
 from stores.feed_keys import list_key, outbox_keys, window_key
 from stores.profiles import NewAccount, add_accounts
 from tests.gateway.feeding import ADA, BOB, EVE, NOW, all_pages, follow, ids_of, opening
@@ -90,6 +91,23 @@ async def test_a_new_author_on_the_roll_is_found_by_who_followed_before(
     assert await ids_of(client) == [theirs, ours]
     text = await cache_client.get(list_key(client.app[FEEDS]._names, BOB))
     assert set(text.partition(b":")[2].split(b",")) == {b"%d" % ADA, b"%d" % EVE}
+
+
+async def test_when_somebody_joins_the_roll_not_everybody_asks_at_once(client, database, fan_out):
+    """While some do, others are shown what their lists know, and the rest a little later."""
+    for followee in (ADA, EVE):
+        await follow(database, followee=followee)
+    assert await ids_of(client) == []
+    ours = await fan_out(ADA, ms=5, pulled=True)
+    a_second_later(client)
+    assert await ids_of(client) == [ours]
+    theirs = await fan_out(EVE, ms=6, pulled=True)
+    a_second_later(client)
+    async with AsyncExitStack() as others:
+        for _ in range(RENEWALS_AT_ONCE):
+            await others.enter_async_context(client.app[OUTBOXES].renewals)
+        assert await ids_of(client) == [ours]
+    assert await ids_of(client) == [theirs, ours]
 
 
 async def test_below_an_outbox_postgres_goes_on(client, database, site, fan_out, monkeypatch):

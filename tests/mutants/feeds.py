@@ -82,8 +82,8 @@ FEEDS = (
     Mutant(
         "look for pulled posts on the roll of before they came",
         "gateway/outboxes.py",
-        "    if as_of >= roll.newest:\n        return author_ids\n",
-        "    if as_of:\n        return author_ids\n",
+        "    if as_of >= roll.newest or",
+        "    if as_of or",
         ("tests/gateway/test_outboxes.py", "tests/properties/test_outboxes_model.py"),
     ),
 )

@@ -84,6 +84,14 @@ class WithOutboxes(Windows):
         self.grow_or_shrink(author, many=True)
         self.publish_many(start=1, author=author, count=count)
 
+    @rule(viewer=viewer_of, author=author_of)
+    def follow_or_leave_a_celebrity(self, viewer, author):
+        """Who is on the roll before, as the viewer's list knows, and pulls again after it."""
+        self.publish_many_pulled(author, 3)
+        self.whoever_reads_sees_everything_once()
+        self.follow_or_leave(viewer, author)
+        self.publish_many_pulled(author, 3)
+
     @rule(which=st.sampled_from(["outbox", "roll", "list"]), author=author_of, viewer=viewer_of)
     def lose(self, which, author, viewer):
         names = self.feeds._names

@@ -1,5 +1,6 @@
 """Renditions that storage lost come back from their originals; what cannot is told."""
 
+import msgspec
 import pytest
 
 from events.accounts import AccountRegistered
@@ -8,9 +9,18 @@ from events.telling import Table
 from stores.objects import manifest_key, original_key
 from tests.rebuilds.rebuilt import projecting
 from tests.workers.posts import announced, jpeg, keys_of, stage
+from workers import renditions, renewing, rerendering
 from workers.process import log_of
 from workers.renditions import render
-from workers.rerendering import COMPLETE, LOST, MADE, OLD, open_darkroom, rebuild_renditions
+from workers.rerendering import (
+    COMPLETE,
+    LOST,
+    MADE,
+    OLD,
+    RENEWED,
+    open_darkroom,
+    rebuild_renditions,
+)
 
 
 @pytest.fixture
@@ -79,13 +89,51 @@ async def test_what_is_lost_is_told(darkroom, post, rebuilt):
     assert await rebuilt() == ({LOST: 1}, True)
 
 
-async def test_an_older_recipe_is_only_looked_at(darkroom, post, rebuilt, settings):
-    """Its renditions stand, or are missed: there is no decoder for them any more."""
-    sha256 = await post(jpeg(4))
-    async with projecting(settings) as workers:
-        await workers.sites["posts"].database.execute(
-            "UPDATE posts SET photos = replace(photos::text, '\"r1\"', '\"r0\"')::jsonb"
-        )
+@pytest.fixture
+def next_recipe_later(monkeypatch):
+    """From the call on, renditions are made by the recipe of a later release."""
 
-    assert await rebuilt() == ({OLD: 1}, True)
-    assert await keys_of(darkroom, sha256)
+    def begin():
+        for module in (renditions, renewing, rerendering):
+            monkeypatch.setattr(module, "RECIPE", "r2")
+
+    return begin
+
+
+async def test_an_older_recipe_gives_way_to_the_present_one(
+    darkroom, post, rebuilt, database, settings, next_recipe_later
+):
+    """Posts change once all is stored; what was shown before stays for pages that are open."""
+    one, other = await post(jpeg(4)), await post(jpeg(5))
+    next_recipe_later()
+    before = {sha256: set(await keys_of(darkroom, sha256)) for sha256 in (one, other)}
+
+    assert await rebuilt() == ({RENEWED: 2}, False)
+    async with projecting(settings) as workers:
+        await workers.drain(50)
+
+    for sha256, keys in before.items():
+        now = set(await keys_of(darkroom, sha256))
+        assert keys < now
+        assert {key.replace("/r1/", "/r2/") for key in keys} < now
+    shown = await database.fetch("SELECT photos::text AS photos, published_ms FROM posts")
+    photos = [photo for row in shown for photo in msgspec.json.decode(row["photos"])]
+    assert {(each["sha256"], each["recipe"], each["former"]) for each in photos} == {
+        (sha256, "r2", "r1") for sha256 in before
+    }
+    assert await rebuilt() == ({COMPLETE: 2}, False)
+
+
+async def test_an_older_recipe_stays_where_the_original_is_lost(
+    darkroom, post, rebuilt, next_recipe_later
+):
+    """Its renditions stand, which is no failure, until one of them is lost as well."""
+    sha256 = await post(jpeg(6))
+    await darkroom.objects.delete([original_key(sha256)])
+    next_recipe_later()
+
+    assert await rebuilt() == ({OLD: 1}, False)
+
+    rendition = next(key for key in await keys_of(darkroom, sha256) if key.endswith(".jpg"))
+    await darkroom.objects.delete([rendition])
+    assert await rebuilt() == ({LOST: 1}, True)

@@ -1,14 +1,19 @@
 import pytest
 
 from stores.feeds import Feeds
+from stores.link import Link
 from tests.stores.viewing import VIEWER
 
 
-@pytest.fixture
-async def feeds(cache_client, log_client):
-    made = Feeds(cache_client, log_client, cap=20)
+@pytest.fixture(params=["pooled", "linked"])
+async def feeds(request, cache_client, log_client):
+    """Over connections of a pool, or over one that all calls share."""
+    link = Link(cache_client, 5) if request.param == "linked" else None
+    made = Feeds(cache_client, log_client, cap=20, link=link)
     await made.refresh()
-    return made
+    yield made
+    if link:
+        link.close()
 
 
 @pytest.fixture

@@ -5,7 +5,14 @@ from msgspec import UNSET
 
 from events.accounts import AccountErased, PasswordChanged, ProfileEdited
 from events.graph import FollowAccepted, FollowRequested, Unfollowed
-from events.posts import Place, PostDeleted, PostPublished, PostRejected, PostSubmitted
+from events.posts import (
+    Place,
+    PostDeleted,
+    PostPublished,
+    PostRejected,
+    PostRerendered,
+    PostSubmitted,
+)
 from tests.workers.histories import happened, registered, rendered, staged
 
 NAMES = ("ada", "bob", "cyd")
@@ -15,18 +22,20 @@ STEPS = (
     "submit",
     "publish",
     "reject",
+    "rerender",
     "delete",
     "wish",
     "verdict",
     "withdraw",
     "erase",
 )
-ANNOUNCED = ("publish", "reject", "verdict")
+ANNOUNCED = ("publish", "reject", "rerender", "verdict")
 """What workers say of what an account did before it was erased; it commands nothing more."""
 # What most often happens in one go; without it hardly a history would have a feed, or a register
 # that was set twice.
 TOGETHER = {
     "post": ("submit", "publish"),
+    "renewal": ("submit", "publish", "rerender"),
     "follow": ("wish", "verdict"),
     "edits": ("edit", "edit again", "edit again"),
     "passwords": ("password", "password again"),
@@ -38,7 +47,11 @@ def happening(draw, kind, accounts, history, moment):
     """One event that could follow the history, or None when there is nothing for it to be about."""
     actor, other = draw(st.permutations([each.actor for each in accounts]))[:2]
     about = {"publish": PostSubmitted, "reject": PostSubmitted, "delete": PostSubmitted}
-    about |= {"edit again": ProfileEdited, "password again": PasswordChanged}
+    about |= {
+        "rerender": PostPublished,
+        "edit again": ProfileEdited,
+        "password again": PasswordChanged,
+    }
     about["verdict"] = FollowRequested
     subjects = [each for each in history if isinstance(each.event, about.get(kind, object))]
     subject = draw(st.sampled_from(subjects)) if subjects else None
@@ -73,6 +86,9 @@ def event_of(draw, kind, subject, other, moment):  # noqa: C901 - one case a kin
         case "publish":
             photo = rendered(draw(st.sampled_from("ab")))
             event = PostPublished(post_id=subject.id, photos=(photo,))
+        case "rerender":
+            photo = rendered(draw(st.sampled_from("ab")), "r2")
+            event = PostRerendered(post_id=subject.event.post_id, photos=(photo,))
         case "reject":
             event = PostRejected(post_id=subject.id, code=f"reason-{moment}", detail="Broken.")
         case "delete":

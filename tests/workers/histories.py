@@ -17,6 +17,7 @@ from events.posts import (
     PostDeleted,
     PostPublished,
     PostRejected,
+    PostRerendered,
     PostSubmitted,
     RenderedPhoto,
     Rendition,
@@ -33,7 +34,14 @@ from workers.graph import (
     record_wishes,
     record_withdrawals,
 )
-from workers.posts import delete_posts, erase_posts, publish_posts, reject_posts, submit_posts
+from workers.posts import (
+    delete_posts,
+    erase_posts,
+    publish_posts,
+    reject_posts,
+    renew_photos,
+    submit_posts,
+)
 from workers.site import Site
 
 PARTITIONS = 8
@@ -49,6 +57,7 @@ HANDLERS = (
     (ProfileEdited, edit_profiles),
     (PasswordChanged, change_passwords),
     (PostDeleted, delete_posts),
+    (PostRerendered, renew_photos),
     (PostPublished, publish_posts),
     (PostRejected, reject_posts),
     (PostSubmitted, submit_posts),
@@ -112,14 +121,14 @@ def staged(name: str = "a") -> StagedPhoto:
     return StagedPhoto(key=f"staging/{name}", sha256=name * 64, size_bytes=1)
 
 
-def rendered(name: str = "a") -> RenderedPhoto:
+def rendered(name: str = "a", recipe: str = "r1") -> RenderedPhoto:
     return RenderedPhoto(
         sha256=name * 64,
         size_bytes=1,
         width=640,
         height=480,
         placeholder="",
-        recipe="r1",
+        recipe=recipe,
         renditions=(Rendition(width=640, height=480, extension="webp", size_bytes=9),),
     )
 

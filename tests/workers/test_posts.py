@@ -3,7 +3,14 @@ import itertools
 import pytest
 
 from events.ids import EPOCH_MS, Position, make_id, shard_of
-from events.posts import Place, PostDeleted, PostPublished, PostRejected, PostSubmitted
+from events.posts import (
+    Place,
+    PostDeleted,
+    PostPublished,
+    PostRejected,
+    PostRerendered,
+    PostSubmitted,
+)
 from stores.accounts import account_by_id
 from stores.posts import PostState, post_rows
 from tests.workers.histories import deliver, happened, new_site, registered, rendered, staged
@@ -67,6 +74,27 @@ async def test_a_deleted_post_stays_deleted(site, ada, order):
     row = await row_of(site.database, post.id)
     assert (row.state, row.caption, row.photos) == (PostState.DELETED, "sun", (rendered(),))
     assert (await account_by_id(site.database, ada)).posts == 0
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+async def test_a_post_shows_the_latest_renditions_and_keeps_its_moment(site, ada, order):
+    """Rendered anew before or after the rest is folded: the moment is that of the publication."""
+    post = submitted(ada, 2, caption="sun")
+    renewed = PostRerendered(post_id=post.id, photos=(rendered("a", "r2"),))
+    later = PostRerendered(post_id=post.id, photos=(rendered("a", "r3"),))
+    history = [
+        post,
+        published(post, 3),
+        *(happened(each, ada, at) for each, at in ((renewed, 4), (later, 5))),
+    ]
+
+    for nth in (*order, *order):
+        assert not await deliver(site, history[nth])
+
+    row = await row_of(site.database, post.id)
+    assert (row.state, row.caption, row.photos) == (PostState.PUBLISHED, "sun", later.photos)
+    assert (row.published_ms, row.published_version) == (EPOCH_MS + 3, history[3].id)
+    assert (await account_by_id(site.database, ada)).posts == 1
 
 
 async def test_published_before_submitted(site, ada):

@@ -5,8 +5,8 @@ import pytest
 from events.ids import MAX_ID, Position, make_id
 from events.work import FanoutChunk
 from stores.feed_keys import window_key
-from stores.feeds import Feeds
 from stores.pushes import Push, Pushed
+from stores.trips import Trips
 from tests.workers.fanning import (
     ADA,
     NOW,
@@ -40,7 +40,7 @@ async def test_windows_that_vanish_under_a_push_are_counted_as_absent(
     for each in CROWD:
         await build(site, each)
     evicted, text, strange, emptied = [window_key(site.feeds._names, each) for each in CROWD[-4:]]
-    send, sent = Feeds._trip, []
+    send, sent = Trips._sent, []
 
     async def meddled(feeds, calls):
         sent.append(calls)
@@ -52,7 +52,7 @@ async def test_windows_that_vanish_under_a_push_are_counted_as_absent(
             await cache_client.zremrangebyrank(emptied, 0, -1)
         return await send(feeds, calls)
 
-    monkeypatch.setattr(Feeds, "_trip", meddled)
+    monkeypatch.setattr(Trips, "_sent", meddled)
     assert await site.feeds.push([Push(NOW, 7, CROWD)]) == [Pushed(64, 60, 4, 0)]
     assert len(sent) > 1
     assert not await cache_client.exists(evicted, text, strange, emptied)

@@ -1,0 +1,52 @@
+"""Gives way where cores are scarce: what is large then takes a bounded part of them.
+
+That its worker is nice helps little: the servers that work for it are not. Whether anybody waits
+for a core, the kernel says; where it does not, nobody is thought to.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from events.pacing import Pace
+
+PRESSURE = Path("/proc/pressure/cpu")
+# Of the time between two looks, when one core or another was waited for.
+CROWDED = 0.3
+LOOK_SECONDS = 0.05
+# A million in less than 15 s, and less than a core of all servers together.
+WINDOWS_A_SECOND = 80_000
+
+
+class Courtesy:
+    """Of one process, to whoever works on the same machine."""
+
+    def __init__(
+        self, pressure: Path = PRESSURE, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._pressure, self._clock = pressure, clock
+        self._pace = Pace(WINDOWS_A_SECOND)
+        self._crowded = False
+        self._looked_at, self._waited = clock(), self._seconds_waited()
+
+    async def give_way(self, windows: int) -> None:
+        """After so many were pushed: wait, if somebody does, until it was no more than its part."""
+        if self.is_crowded():
+            await self._pace.take(windows)
+
+    def is_crowded(self) -> bool:
+        """Whether somebody waited for a core for much of the last moments."""
+        now = self._clock()
+        if (seconds := now - self._looked_at) >= LOOK_SECONDS:
+            waited = self._seconds_waited()
+            self._crowded = waited - self._waited > CROWDED * seconds
+            self._looked_at, self._waited = now, waited
+        return self._crowded
+
+    def _seconds_waited(self) -> float:
+        """Since the machine began, as far as it is known."""
+        with suppress(OSError, ValueError):
+            some = self._pressure.read_text(encoding="ascii").partition("\n")[0]
+            return int(some.rpartition("total=")[2]) / 1e6
+        return 0.0
