@@ -11,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 PRESSURE = Path("/proc/pressure/cpu")
-# Of the time between two looks, when one core or another was waited for.
-CROWDED = 0.25
+# Of the time between two looks, when one core or another was waited for: from so much on it is
+# crowded, and then until it is as little as the large alone cause, who then take less.
+CROWDED = 0.5
+CALM = 0.2
 LOOK_SECONDS = 0.05
 # A million in less than 15 s, and less than a core of all servers together.
 WINDOWS_A_SECOND = 80_000
@@ -43,7 +45,8 @@ class Courtesy:
         now = self._clock()
         if (seconds := now - self._looked_at) >= LOOK_SECONDS:
             waited = self._seconds_waited()
-            self._crowded = waited - self._waited > CROWDED * seconds
+            most = CALM if self._crowded else CROWDED
+            self._crowded = waited - self._waited > most * seconds
             self._looked_at, self._waited = now, waited
         return self._crowded
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from workers.courtesy import (
+    CALM,
     CATCHING_UP_SECONDS,
     CROWDED,
     LOOK_SECONDS,
@@ -42,7 +43,10 @@ def courtesy_on(machine):
 
 
 def test_it_is_crowded_while_somebody_waits_for_much_of_the_time(machine):
-    """What was long ago does not count, and two looks in a moment give the same answer."""
+    """Two looks in a moment give the same answer, and it ends later than it began.
+
+    Else what is large would hurry in each moment that its own rest made calm.
+    """
     looking = courtesy_on(machine)
     assert not looking.is_crowded()
     machine.pass_time(1.0, CROWDED * 0.9)
@@ -51,7 +55,11 @@ def test_it_is_crowded_while_somebody_waits_for_much_of_the_time(machine):
     assert looking.is_crowded()
     machine.pass_time(LOOK_SECONDS / 2, 0.0)
     assert looking.is_crowded()
-    machine.pass_time(LOOK_SECONDS, 0.0)
+    machine.pass_time(1.0, CALM * 1.1)
+    assert looking.is_crowded()
+    machine.pass_time(1.0, CALM * 0.9)
+    assert not looking.is_crowded()
+    machine.pass_time(1.0, CALM * 1.1)
     assert not looking.is_crowded()
 
 
