@@ -6,6 +6,7 @@ whoever only reads below a window still finds a turn, and other reads a connecti
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import NamedTuple
@@ -115,8 +116,14 @@ def begin(app: web.Application, viewer_id: int) -> Build:
 async def build_in_turn(
     app: web.Application, viewer_id: int, read: "asyncio.Future[Pulled]"
 ) -> None:
+    """A turn rests for as long as it worked: on a busy machine, where that was long, even longer.
+
+    So a crowd leaves to others what it takes, engines and processors alike.
+    """
     async with app[PULLING].windows.turn(viewer_id):
+        began = time.monotonic()
         await read_and_keep(app, viewer_id, read.set_result)
+        await asyncio.sleep(time.monotonic() - began)
 
 
 def ended(
