@@ -59,8 +59,8 @@ class Trial(NamedTuple):
 
 
 async def measure(*, quick: bool) -> list[Row]:
-    size = Size(1_000, 1.5, 6.0, 120, 8) if quick else Size(5_000, 5.0, 40.0, 150, 8)
-    short, long = (1, 3) if quick else (2, 10)
+    size = Size(1_000, 1.0, 3.5, 120, 12) if quick else Size(5_000, 5.0, 40.0, 150, 8)
+    short, long = (1, 2) if quick else (2, 10)
     policies: dict[str, Make] = {
         NAIVE: without,
         f"by time, {short} s": by_time(short),

@@ -12,6 +12,7 @@ from gateway.keys import (
     FEEDS,
     LOG,
     NOTICES,
+    PAGES,
     READER,
     READER_REACH,
     SETTINGS,
@@ -26,6 +27,7 @@ from runtime.reach import Reach
 from stores.cards import Cards
 from stores.feeds import CALL_SECONDS, Feeds
 from stores.link import Link
+from stores.pages import Pages
 
 
 async def open_caching(app: web.Application) -> AsyncIterator[None]:
@@ -39,6 +41,7 @@ async def open_caching(app: web.Application) -> AsyncIterator[None]:
     )
     app[NOTICES].subscribe(app[CARDS].hear)
     app[FEEDS] = Feeds(cache, app[LOG].client, link=link, reach=cache_reach)
+    app[PAGES] = Pages(app[FEEDS], cache, link)
     app[OUTBOXES] = Remembered(app[FEEDS])
     app[HELD] = Held()
     app[PULLING] = Pulling()

@@ -16,7 +16,6 @@ from aiohttp import hdrs, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.streams import StreamReader
 from multidict import CIMultiDictProxy, istr
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from gateway.answers import JSON
 from gateway.canonical import REQUEST_ID_FORM, lines
@@ -25,10 +24,11 @@ from gateway.feed import SLICES
 from gateway.guarding import accepts
 from gateway.heads import Heads, RequestIds
 from gateway.inflight import REQUESTS
-from gateway.keys import CACHE_REACH, FEEDS, NOTICES, READER_REACH, TOKENS
+from gateway.keys import FEEDS, NOTICES, PAGES, TOKENS
 from gateway.limits import LIMITS
 from gateway.memory import items_at_once, memory_of
-from gateway.outboxes import NOBODY, OUTBOXES, join
+from gateway.outboxes import NOBODY, OUTBOXES
+from gateway.parts import Parts
 from gateway.plain import PATH, Asked, asked_of
 from gateway.telling import Page, Telling
 from runtime.errors import Unauthenticated, Unavailable
@@ -37,7 +37,6 @@ from runtime.metrics import express_pages
 from stores.feeds import Place
 from stores.outboxes import Roll
 from stores.rates import Allowance, Left
-from stores.slices import Slice, slice_of
 
 LEFT = express_pages.labels("left")
 
@@ -75,8 +74,8 @@ class Express:
     def __init__(self, app: web.Application) -> None:
         self._app, self._renew_at = app, 0.0
         self._renewing: asyncio.Task[None] | None = None
+        self._pages, self._parts = app[PAGES], Parts(app)
         self._tokens, self._notices, self._feeds = app[TOKENS], app[NOTICES], app[FEEDS]
-        self._cache_reach, self._database_reach = app[CACHE_REACH], app[READER_REACH]
         self._places, self._rates = app[REQUESTS], app[LIMITS].rates
         self._limit = app[LIMITS].by_name["reads"]
         self._memory, self._outboxes = memory_of(app), app[OUTBOXES]
@@ -110,19 +109,22 @@ class Express:
         )
         if self._ask(reading):
             if reading.entered >= self._renew_at:
-                self._begin_to_renew(reading.entered)
+                self.renew(reading.entered)
             return True
         self._undo(reading)
         return False
 
-    def _begin_to_renew(self, now: float) -> None:
+    def renew(self, now: float) -> None:
+        """What is believed for a second or two is asked again before; a crowd would wait for it."""
         self._renew_at = now + RENEWED_SECONDS
         if self._renewing is None or self._renewing.done():
             self._renewing = asyncio.create_task(self._renew(), name="express.renew")
 
     async def _renew(self) -> None:
-        """What is believed for a second or two is asked again before; a crowd would wait for it."""
         try:
+            if self._parts.unknown:
+                await self._pages.load()
+                self._parts.unknown = False
             await self._feeds.renew()
             await self._outboxes.renew(self._app)
         except Exception as error:  # noqa: BLE001 - whoever needs it asks for it, and says so
@@ -148,8 +150,8 @@ class Express:
         return viewer.account_id
 
     def _ask(self, reading: Reading) -> bool:
-        count = reading.asked.limit - len(reading.items) + 1
-        return self._feeds.ask_skeleton(
+        count = reading.asked.limit - len(reading.items)
+        return self._pages.ask(
             reading.viewer_id,
             reading.before,
             count,
@@ -166,6 +168,8 @@ class Express:
             answer = None
         if answer is None:
             LEFT.inc()
+            if self._parts.unknown:
+                self.renew(time.monotonic())
             self._undo(reading)
             reading.finish(None)
         elif answer is not AGAIN:
@@ -184,49 +188,36 @@ class Express:
     def _answer(self, reading: Reading, reply: Any) -> bytes | None:
         """The whole answer, `AGAIN`, or None when not all of it is at hand."""
         count = reading.asked.limit - len(reading.items)
-        window = self._window_in(reply, reading, count + 1)
-        if window is None:
+        part = self._parts.of(reply, reading.roll, reading.before, count, reading.entered)
+        if part is None:
             return None
-        end = len(window.entries) <= count
-        if end and window.floor:
-            return None  # it runs on in Postgres
-        entries = window.entries[:count]
-        ids = [post_id for _, post_id in entries]
-        items = items_at_once(self._memory, reading.viewer_id, ids, window.hidden, time.time())
+        items = items_at_once(self._memory, reading.viewer_id, part.ids, part.hidden, time.time())
         if items is None:
             return None
         reading.items += items
-        reading.before = entries[-1] if entries else reading.before
-        if not end and len(items) < count and reading.slices < SLICES:
+        reading.before = part.last or reading.before
+        if part.last is not None and len(items) < count and reading.slices < SLICES:
             reading.slices += 1
             return AGAIN if self._ask(reading) else None
-        return self._written(reading, None if end else reading.before)
-
-    def _window_in(self, reply: Any, reading: Reading, count: int) -> Slice | None:
-        """With what is pulled there; None when there is none, or an engine is known to be away."""
-        if isinstance(reply, RedisConnectionError):
-            self._cache_reach.lost(reply, reading.entered)
-            return None
-        away = self._cache_reach.is_away() or self._database_reach.is_away()
-        if reply is None or away or isinstance(reply, Exception):
-            return None
-        window, roll = slice_of(reply, count), reading.roll
-        if not roll.changed:
-            return window
-        return join(self._outboxes, roll, window, reading.before, count)
+        return self._written(reading, part.last)
 
     def _written(self, reading: Reading, after: Place | None) -> bytes:
         """As `answers.page` and `canonical.finish_headers` write it."""
-        items, asked = b",".join(reading.items), reading.asked
+        items, asked = reading.items, reading.asked
         if after is None:
             address, end = None, b'],"next":null}'
         else:
             cursor = encode_cursor(*after)
             address = f"{asked.address}{cursor}{asked.address_end}"
             end = b'],"next":"%b"}' % cursor.encode()
-        size = len(OPENING) + len(items) + len(end)
-        head = self._heads.of(size, reading.request_id, reading.left, address)
-        return b"".join((head, OPENING, items, end))
+        size = len(OPENING) + sum(map(len, items)) + max(len(items) - 1, 0) + len(end)
+        start = self._heads.of(size, reading.request_id, reading.left, address) + OPENING
+        if not items:
+            return start + end
+        # One pass over bytes that lie anywhere in memory, and no copy of the whole.
+        items[0] = start + items[0]
+        items[-1] += end
+        return b",".join(items)
 
 
 EXPRESS: web.AppKey[Express] = web.AppKey("express", Express)
@@ -235,6 +226,7 @@ EXPRESS: web.AppKey[Express] = web.AppKey("express", Express)
 async def open_express(app: web.Application) -> AsyncIterator[None]:
     """After everything that pages are made of."""
     app[EXPRESS] = Express(app)
+    app[EXPRESS].renew(time.monotonic())
     yield
     await app[EXPRESS].close()
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # stores and the log need not be loaded to name what the app 
     from stores.cards import Cards
     from stores.feeds import Feeds
     from stores.objects import Objects
+    from stores.pages import Pages
 
 SETTINGS: web.AppKey[Settings] = web.AppKey("settings", Settings)
 LOG: web.AppKey["Log"] = web.AppKey("log")
@@ -33,6 +34,7 @@ OBJECTS: web.AppKey["Objects"] = web.AppKey("objects")
 CARDS: web.AppKey["Cards"] = web.AppKey("cards")
 FEEDS: web.AppKey["Feeds"] = web.AppKey("feeds")
 WRITTEN: web.AppKey["Written"] = web.AppKey("written")
+PAGES: web.AppKey["Pages"] = web.AppKey("pages")
 NOTICES: web.AppKey["Notices"] = web.AppKey("notices")
 TOKENS: web.AppKey["Tokens"] = web.AppKey("tokens")
 PASSWORDS: web.AppKey["Passwords"] = web.AppKey("passwords")

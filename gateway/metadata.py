@@ -1,5 +1,6 @@
 """Asking Postgres under the reading role, or the log for names, without ever waiting long."""
 
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
@@ -9,10 +10,14 @@ from gateway.answers import degrade
 from gateway.keys import CACHE_REACH, LOG, READER, READER_REACH
 from gateway.paths import unknown_account
 from stores.database import reading
+from stores.lru import Lru
 
 if TYPE_CHECKING:
     from asyncpg import Record
     from asyncpg.pool import PoolConnectionProxy
+
+NAMES: web.AppKey[Lru[str, int]] = web.AppKey("names", Lru)
+NAMES_BYTES = 8 * 2**20
 
 
 def metadata(
@@ -32,9 +37,21 @@ def declare_absences(request: web.Request) -> None:
             degrade(request, part)
 
 
+async def remember_names(app: web.Application) -> AsyncIterator[None]:
+    """A name never comes to mean anybody else: whom it means is asked once."""
+    app[NAMES] = Lru(NAMES_BYTES)
+    yield
+
+
 async def account_named(request: web.Request, username: str) -> int:
     """The id behind a username, by the log alone; NotFound when nobody has the name any more."""
-    account_id = await request.app[LOG].resolve(username)
-    if account_id is None or await request.app[LOG].wrapped_key(account_id) is None:
+    names = request.app[NAMES]
+    account_id = names.get(username)
+    if account_id is None:
+        account_id = await request.app[LOG].resolve(username)
+        if account_id is None:
+            raise unknown_account()
+        names.put(username, account_id, len(username))
+    if await request.app[LOG].wrapped_key(account_id) is None:
         raise unknown_account()
     return account_id

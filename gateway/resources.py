@@ -13,6 +13,7 @@ from events.notices import Deaf, follow_notices, kept_notices
 from gateway.caching import open_caching
 from gateway.keys import LOG, NOTICES, OBJECTS, PASSWORDS, READER, SETTINGS, TOKENS
 from gateway.limits import open_limits
+from gateway.metadata import remember_names
 from gateway.notices import Notices
 from gateway.passwords import Passwords
 from gateway.room import open_room
@@ -136,6 +137,7 @@ async def forget_once(app: web.Application) -> None:
 
 
 RESOURCES = (
+    remember_names,
     open_log,
     open_reader,
     open_gate,

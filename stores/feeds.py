@@ -16,13 +16,12 @@ from runtime.functions import Functions, is_unknown_function
 from runtime.reach import Reach
 from stores.epochs import SECONDS_BELIEVED, Epochs, Generations
 from stores.feed_keys import Names, all_keys, both_keys, grouped, names_of, window_key
-from stores.link import Link, Then
+from stores.link import Link
 from stores.pushes import Push, Pushed
 from stores.slices import Slice, flat_of, slice_of
 from stores.trips import Call, Trips
 
 FUNCTIONS = Functions(Path(__file__).with_name("feeds.lua"))
-SKELETON = FUNCTIONS.name("skeleton")
 
 # 20 bytes an entry, and inserting into a longer listpack costs the server four times as much.
 CAP = 256
@@ -96,20 +95,9 @@ class Feeds:
         reply = await self._ask("skeleton", keys, [*(before or (b"", b"")), count])
         return None if reply is None else slice_of(reply, count)
 
-    def ask_skeleton(
-        self, viewer_id: int, before: Place | None, count: int, then: Then, *, followed: bool
-    ) -> bool:
-        """As `skeleton`, without a task: `then` is given what `slice_of` reads, None or an error.
-
-        False: that cannot be asked now; `skeleton` finds out why, and waits where it must.
-        """
-        names, link = self._names, self._link
-        stale = names is None or time.monotonic() >= self._due
-        if names is None or stale or link is None or self._reach.is_away():
-            return False
-        keys = all_keys(names, viewer_id) if followed else both_keys(names, viewer_id)
-        command = ("FCALL", SKELETON, len(keys), *keys, *(before or (b"", b"")), count)
-        return link.ask(command, then)
+    def known_names(self, now: float) -> Names | None:
+        """Those of the moment, for whoever cannot wait; None while they have to be asked for."""
+        return None if now >= self._due or self._reach.is_away() else self._names
 
     async def begin_build(self, viewer_id: int) -> str | None:
         """A token to build the viewer's window under; None when that is done or being done.

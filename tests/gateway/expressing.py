@@ -1,5 +1,7 @@
 """Reads of the feed of which it is sure which way they went."""
 
+import asyncio
+
 from prometheus_client import REGISTRY
 
 from gateway.express import EXPRESS
@@ -30,9 +32,9 @@ async def ordinary(client, viewer=BOB, **query):
 
 async def warm(client, viewer=BOB):
     """Until the viewer's page is within the gateway's memory; its ids."""
-    for _ in range(3):
-        served = pages(client, "served")
-        _, body = await read(client, viewer)
-        if pages(client, "served") > served:
-            return [int(each["id"]) for each in body["items"]]
-    raise AssertionError("the page does not get warm")
+    async with asyncio.timeout(10):
+        while True:
+            served = pages(client, "served")
+            _, body = await read(client, viewer)
+            if pages(client, "served") > served:
+                return [int(each["id"]) for each in body["items"]]

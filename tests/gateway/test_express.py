@@ -4,7 +4,7 @@ import pytest
 
 from gateway.keys import FEEDS, NOTICES
 from stores.feeds import Push
-from tests.gateway.expressing import express, ordinary, pages
+from tests.gateway.expressing import express, ordinary, pages, warm
 from tests.gateway.feeding import BOB, EVE, NOW, all_pages, follow, ids_of, opening, publish, read
 
 OF_THE_MOMENT = {"x-request-id", "date", "ratelimit-remaining", "ratelimit-reset", "connection"}
@@ -23,8 +23,7 @@ async def client(open_client, database):
     for ms in range(2, 11):
         await publish(database, ms=ms)
     opened = await open_client()
-    for _ in range(2):
-        assert len(await ids_of(opened)) == 9
+    assert len(await warm(opened)) == 9
     return opened
 
 

@@ -27,6 +27,7 @@ from tests.workers.fanning import (
     site_of,
 )
 from workers import fanout
+from workers.pushing import push_chunk
 from workers.site import Site
 
 FANS = [make_id(Position(NOW, n), 200 + n) for n in range(10, 18)]
@@ -171,7 +172,7 @@ async def test_followers_change_under_the_planner(site, monkeypatch):
     await slow.during(fanout.plan_fanout(site, [delivery]), change)
     chunks = await announced_chunks(site)
     for chunk in chunks:
-        await fanout.push_chunk(site, [deliver(chunk, ADA, Position(NOW + 30, 0))])
+        await push_chunk(site, [deliver(chunk, ADA, Position(NOW + 30, 0))])
 
     assert len(chunks) == 3
     for each in (FANS[1], FANS[7], BOB):
@@ -194,7 +195,7 @@ async def test_a_chunk_repeated_counts_once(site):
     await count_followers(site, 3)
     await fanout.plan_fanout(site, [delivery])
     for _ in range(2):
-        await fanout.push_chunk(site, [deliver(chunk, ADA, Position(NOW + 9, 0))])
+        await push_chunk(site, [deliver(chunk, ADA, Position(NOW + 9, 0))])
     progress = await site.fanouts.of(post_id)
     assert progress.met.targets == 16  # as planned whole, and once as a range
     assert progress.written == 4
