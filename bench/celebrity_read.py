@@ -16,8 +16,10 @@ from bench.reading import PAGE, draw, expected_of, requests_of
 from bench.rounds import Round, Server, cpu_of, latency, one_round, rate_of, rows_of, turns
 from bench.standing import standing
 from bench.table import Row
-from runtime.connections import open_database
+from runtime.connections import open_cache, open_database, open_log
 from runtime.settings import Settings
+from stores.feeds import Feeds
+from stores.outboxes import Outboxes
 
 MEMBERS = 2_000
 CELEBRITIES, FOLLOWED_CELEBRITIES, FOLLOWED_OTHERS = 60, 20, 10
@@ -79,11 +81,14 @@ def pushed_alone(members: Members) -> Members:
 
 
 async def have_pulled(settings: Settings, author_ids: list[int]) -> None:
-    """As the planner leaves the rows of posts that it did not push."""
+    """As the planner leaves rows, and the roll, of posts that it did not push."""
     pool = await open_database(settings)
-    async with pool:
+    async with pool, open_cache(settings) as cache, open_log(settings) as log:
         await pool.execute("UPDATE posts SET pulled = true WHERE author_id = ANY ($1)", author_ids)
         await pool.execute("ANALYZE posts")
+        outboxes = Outboxes(Feeds(cache, log))
+        for each in author_ids:
+            await outboxes.push(each, [])
 
 
 def plot(ours: list[Round], reference: list[Round], *, quick: bool) -> None:

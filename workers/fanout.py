@@ -50,9 +50,15 @@ async def plan_fanout(
 
 
 def is_folded(row: PostRow, delivery: Delivery[PostPublished]) -> bool:
-    """Whether the row has this publication: of several the lowest moment counts."""
-    known = row.published_version >= delivery.id and row.published_ms is not None
-    return known and (row.published_ms or 0) <= delivery.position.ms
+    """Whether the row has this publication: of several the lowest moment counts.
+
+    A post that was deleted before has none: nobody was ever shown it.
+    """
+    if row.published_version < delivery.id:
+        return False
+    if row.published_ms is None:
+        return row.state > PostState.PUBLISHED
+    return row.published_ms <= delivery.position.ms
 
 
 async def plan_author(

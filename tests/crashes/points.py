@@ -15,7 +15,7 @@ from events.claims import Claims
 from events.entries import TYPE
 from events.round_trip import RoundTrip
 from runtime.functions import Functions
-from stores import feeds
+from stores import trips
 from stores.objects import Objects
 from stores.trips import Trips
 
@@ -57,7 +57,7 @@ def watched(kind, handler, *, first=None):
 
 def arm(monkeypatch, reached: Reached) -> None:
     """Have `reached(point, tags)` called at every point, until the patch is undone."""
-    monkeypatch.setattr(feeds, "CALLS_PER_TRIP", 1)
+    monkeypatch.setattr(trips, "CALLS_PER_TRIP", 1)
     _around_claims(monkeypatch, reached)
     _around_functions(monkeypatch, reached)
     _around_commits(monkeypatch, reached)
