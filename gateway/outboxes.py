@@ -7,21 +7,19 @@ was put into it: whoever follows nobody on the roll pays nothing, and a post is 
 
 import asyncio
 import time
-from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
-from operator import attrgetter
-from typing import NamedTuple
 
 from aiohttp import web
 
-from events.ids import MAX_ID
 from gateway.answers import degrade
 from gateway.keys import FEEDS, READER, READER_REACH, viewer_of
 from gateway.pulling import turn
+from gateway.timelines import Box, Timeline, joined, timeline_of
 from runtime.errors import Unavailable
 from stores import pulled_posts
 from stores.database import reading
 from stores.feeds import Feeds, Place
+from stores.lru import Lru
 from stores.outboxes import Outboxes, Roll, listed
 from stores.slices import Slice
 
@@ -29,24 +27,13 @@ FRESH_SECONDS = 1.0
 # About 100 bytes each. Beyond it all are forgotten, and those that are read come back.
 MOST_PLACES = 1_000_000
 
+TIMELINES_BYTES = 16 * 2**20
 # When somebody joins the roll, everybody's list is older than that, whoever they follow.
 RENEWALS_AT_ONCE = 2
 
 POSTGRES_AWAY = ("metadata-unavailable", "overloaded")
 
 NOBODY = Roll(b"", 0, 0, {}, {})
-floor_of = attrgetter("floor")
-
-
-class Box(NamedTuple):
-    """What one outbox held when the roll said so of it."""
-
-    roll_id: bytes
-    changed: int
-    floor: int
-    """What was pulled at or below it is in Postgres alone."""
-    places: list[Place]
-    """Rising."""
 
 
 class Remembered:
@@ -55,6 +42,7 @@ class Remembered:
     def __init__(self, feeds: Feeds) -> None:
         self.store = Outboxes(feeds)
         self.boxes: dict[int, Box] = {}
+        self.timelines: Lru[bytes, Timeline] = Lru(TIMELINES_BYTES)
         self._places = 0
         self._roll: Roll | None = None
         self._until = 0.0
@@ -106,6 +94,10 @@ class Remembered:
                 self._remember(author_id, box)
         return [box for box in found.values() if box is not None]
 
+    def keep(self, followed: bytes, line: Timeline) -> None:
+        """Remember a timeline for who has this very list; its places are the boxes' own."""
+        self.timelines.put(followed, line, len(followed) + 8 * len(line.places))
+
     def _remember(self, author_id: int, box: Box) -> None:
         if self._places > MOST_PLACES:
             self.boxes.clear()
@@ -149,38 +141,25 @@ def join(
 
     It reaches down no further than any outbox does.
     """
+    line = remembered.timelines.get(window.followed)
+    if line is not None and line.roll is roll:
+        page = joined(window, line, before, count)
+        if page is not None:
+            return page
     as_of, author_ids = listed(window.followed, roll)
     if as_of < roll.newest:
         return None
-    known, changed, roll_id = remembered.boxes, roll.changed, roll.id
     boxes = []
-    for author_id in author_ids:  # as `Remembered.box`, of whom a page may ask dozens
-        change = changed.get(author_id)
-        if change is None:
-            continue  # they are erased, and all of theirs with them
-        box = known.get(author_id)
-        if box is None or box.changed < change or box.roll_id != roll_id:
-            return None
-        boxes.append(box)
-    return merged(window, boxes, before, count)
-
-
-def merged(window: Slice, boxes: Sequence[Box], before: Place | None, count: int) -> Slice:
-    """The `count` newest of all, above every floor and below the cursor; each place once."""
-    entries, floor = window.entries, max(window.floor, max(map(floor_of, boxes), default=0))
-    if floor > window.floor:
-        entries = [each for each in entries if each[0] > floor]
-    # What stands below the last of a whole slice is for the pages after it.
-    lowest = entries[-1] if len(entries) == count else (floor, MAX_ID)
-    found: list[Place] = []
-    for *_, places in boxes:
-        if places and places[-1] > lowest:
-            start = bisect_right(places, lowest)
-            end = len(places) if before is None else bisect_left(places, before)
-            found += places[max(start, end - count) : end]
-    if found:
-        entries = sorted({*entries, *found}, reverse=True)[:count]
-    return Slice(floor, entries, window.hidden, window.followed)
+    for author_id in author_ids:
+        if author_id in roll.changed:  # else they are erased, and all of theirs with them
+            box = remembered.box(roll, author_id)
+            if box is None:
+                return None
+            boxes.append(box)
+    line = timeline_of(roll, boxes, window, count)
+    remembered.keep(window.followed, line)
+    page = joined(window, line, before, count)
+    return page or joined(window, timeline_of(roll, boxes, window, count, before), before, count)
 
 
 async def with_outboxes(
@@ -200,7 +179,8 @@ async def with_outboxes(
             raise
         degrade(request, "metadata")
         return window
-    return merged(window, boxes, before, count)
+    line = timeline_of(roll, boxes, window, count, before)
+    return joined(window, line, before, count) or window
 
 
 async def followed_authors(

@@ -68,16 +68,23 @@ FEEDS = (
     Mutant(
         "remember an outbox for ever",
         "gateway/outboxes.py",
-        "if box is None or box.changed < change or box.roll_id != roll_id:",
+        "if box is None or box.roll_id != roll.id or box.changed < roll.changed[author_id]:",
         "if box is None:",
         ("tests/gateway/test_outboxes.py", "tests/properties/test_outboxes_model.py"),
     ),
     Mutant(
         "take an outbox's floor for its end",
-        "gateway/outboxes.py",
-        "max(window.floor, max(map(floor_of, boxes), default=0))",
-        "window.floor",
+        "gateway/timelines.py",
+        "    floor = max(line.floor, window.floor)\n",
+        "    floor = window.floor\n",
         ("tests/gateway/test_merging.py",),
+    ),
+    Mutant(
+        "page by what outboxes held before",
+        "gateway/outboxes.py",
+        "if line is not None and line.roll is roll:",
+        "if line is not None:",
+        ("tests/gateway/test_merging.py", "tests/properties/test_outboxes_model.py"),
     ),
     Mutant(
         "look for pulled posts on the roll of before they came",
