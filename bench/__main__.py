@@ -62,7 +62,7 @@ ALONE = {
 }
 NAMES = (*QUESTIONS, *ALONE, "start_up")
 # What --quick asks when it is not told: as much as two minutes allow.
-QUICK = ("feed_read", "fan_out", "follows", "mixed_load", "cache_policy")
+QUICK = ("feed_read", "fan_out", "follows", "mixed_load")
 FEEDS = ("feed_read", "fan_out", "follows", "upload_to_feed", "mixed_load", "celebrity_read")
 FEEDS += ("growth", "million", "cache_policy", "feed_memory", "returning")
 SHEETS = {

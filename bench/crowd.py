@@ -19,6 +19,7 @@ from stores.feed_keys import names_of, window_key
 from stores.feeds import Feeds, Place
 
 COPIES_A_TRIP = 1_000
+COPY_SECONDS = 600
 # Followers signed up in the site's first minutes, a millisecond apart.
 SIGNED_UP_MS = EPOCH_MS + 1_000
 POSTED_MS = EPOCH_MS + 3_600_000
@@ -73,7 +74,7 @@ async def add_rows(
     }
     for table, (columns, rows) in tables.items():
         await db.copy_records_to_table(
-            table, columns=columns, records=rows, schema_name="heliograph"
+            table, columns=columns, records=rows, schema_name="heliograph", timeout=COPY_SECONDS
         )
     counted = await db.execute(
         "UPDATE accounts SET followers = followers + $3 WHERE shard = $1 AND id = $2",

@@ -6,16 +6,14 @@ so that the cache server is busy with nothing else (bench/plain_adds.py).
 """
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-import msgspec
 import redis
 
+from bench.batches import Lines, covered
 from bench.client import Person
 from bench.crowd import Crowd, gather_crowd
 from bench.photos import another, camera_photo
@@ -114,33 +112,6 @@ async def published(standing: Standing, author: Person, photo: bytes) -> str:
     return post_id
 
 
-class Lines:
-    """What a process writes into its log from now on."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.from_byte = path.stat().st_size
-
-    async def all_of(self, chunks: int) -> list[dict[str, Any]]:
-        """Those of the plan and of so many chunks: they are written a few at a time."""
-        async with asyncio.timeout(FANOUT_SECONDS):
-            while True:
-                done = [e for e in self.batches() if not e["later"] and not e["poison"]]
-                told = Counter[str]()
-                for each in done:
-                    told[each["event_type"]] += each["count"]
-                if told["PostPublished"] and told["FanoutChunk"] >= chunks:
-                    return done
-                await asyncio.sleep(POLL_SECONDS)
-
-    def batches(self) -> Iterator[dict[str, Any]]:
-        with self.path.open("rb") as file:
-            file.seek(self.from_byte)
-            for line in file:
-                if line.endswith(b"}\n") and b'"batch.attempted"' in line:
-                    yield msgspec.json.decode(line)
-
-
 async def chunks_of(log: Log, author_id: int) -> int:
     """How many were ever put into the author's partition."""
     stream = stream_key(FanoutChunk.TOPIC, shard_of(author_id) % log.partitions)
@@ -177,10 +148,10 @@ def verify(cache: redis.Redis, windows: Sequence[bytes], post_id: str) -> float:
 
 
 def pushed_of(done: Sequence[dict[str, Any]], moment: float, cpu: Sequence[float]) -> Pushed:
-    last = max(datetime.fromisoformat(each["timestamp"]).timestamp() for each in done)
-    busy = sum(each["ms"] for each in done) / 1000
+    ends = [datetime.fromisoformat(each["timestamp"]).timestamp() for each in done]
+    spans = [(end - each["ms"] / 1000, end) for end, each in zip(ends, done, strict=True)]
     worker, cache = cpu
-    return Pushed(last - moment / 1000, busy, worker, cache)
+    return Pushed(max(ends) - moment / 1000, covered(spans), worker, cache)
 
 
 def leave(cache: redis.Redis, crowd: Crowd) -> None:
@@ -217,7 +188,8 @@ def rows_of(compared: Compared) -> list[Row]:
             f"{crowd}, CPU an entry",
             f"worker {worker:.1f} µs, cache {cache:.1f} µs",
             f"pipelined ZADD: client {client:.1f} µs, cache {plain_cache:.1f} µs",
-            ratio(worker + cache, client + plain_cache),
+            f"{ratio(worker + cache, client + plain_cache)} "
+            f"(cache alone {ratio(cache, plain_cache)})",
         ),
     ]
 

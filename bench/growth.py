@@ -1,12 +1,16 @@
 """How the cost of a feed read grows with the site: 1,000 members, 10,000, 100,000, a million.
 
-A site of its own for each, with rows by COPY and windows as a build would write them; everybody has
-a feed of their own up to 100,000 members, beyond that ten share one (their windows are restored
-from dumps) and hold fewer entries, and who follows whom is not filled in. Members ask by Zipf over
-all of them. Against a bare handler with the same bytes, so that the machine's moods cancel out.
+The small site stands all the time, and beside it one of each other size: both are read by turns, so
+that what the machine does meets both alike. Rows come by COPY, windows as a build would write them.
+Everybody has a feed of their own up to 100,000 members; beyond that ten share one (their windows
+are restored from dumps), which holds fewer entries, and who follows whom is not filled in. Members
+ask by Zipf over all of them. Against the small site, and a bare handler with the same bytes.
 """
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from statistics import median
 from typing import NamedTuple
 
 from redis.asyncio import Redis
@@ -16,13 +20,14 @@ from bench.members import Members, make_members
 from bench.moving_in import copy_windows, move_in, open_windows
 from bench.plots import lines, save
 from bench.reading import PAGE, PATH, draw, expected_of, requests_of
-from bench.rounds import Round, Server, alternate, cpu_of, latency, summary, turns
-from bench.standing import memory_mebibytes, standing
-from bench.table import Row, milliseconds, ratio
+from bench.rounds import Round, Server, cpu_of, latency, one_round, summary, turns
+from bench.standing import Standing, memory_mebibytes, standing
+from bench.table import Row, percentile
 from runtime.settings import Settings
 from stores.feeds import CAP
 
 AT_ONCE = 16
+REQUESTS, QUICK_REQUESTS = 24_000, 6_000
 WARM_SECONDS = 3.0
 
 
@@ -47,39 +52,82 @@ FILLS = (
 )
 
 
-class Grown(NamedTuple):
-    """What reading costs on a site of this size."""
+class Ready(NamedTuple):
+    """A site of some size whose pages are warm, and a bare handler with the same ones."""
 
     fill: Fill
-    ours: list[Round]
+    site: Standing
+    gateway: Server
+    bare: Server
+    requests: Iterator[list[bytes]]
+
+
+class Grown(NamedTuple):
+    """Rounds on a site of this size, on the small one, and on a bare handler, by turns."""
+
+    fill: Fill
+    large: list[Round]
+    small: list[Round]
     bare: list[Round]
     cache_mebibytes: float
     gateway_mebibytes: float
 
+    def times(self, percent: int) -> float:
+        """How much longer a read takes here, the median over pairs of neighbouring rounds."""
+        return median(
+            percentile(one.outcome.latencies, percent)
+            / percentile(other.outcome.latencies, percent)
+            for one, other in zip(self.large, self.small, strict=True)
+        )
+
+    def times_cpu(self) -> float:
+        return median(
+            one.cpu_microseconds / other.cpu_microseconds
+            for one, other in zip(self.large, self.small, strict=True)
+        )
+
 
 async def measure(*, quick: bool) -> list[Row]:
-    grown = [await grow(fill, quick=quick) for fill in (FILLS[:2] if quick else FILLS)]
+    rounds, seconds = (3, 1.5) if quick else (6, 4.0)
+    grown = []
+    async with ready(FILLS[0], quick=quick) as small:
+        for fill in FILLS[1:2] if quick else FILLS[1:]:
+            async with ready(fill, quick=quick) as large:
+                grown.append(await compare(large, small, rounds, seconds))
     await asyncio.to_thread(plot, grown, quick=quick)
-    return [row for each in grown for row in rows_of(each, grown[0])]
+    return [row for each in grown for row in rows_of(each)]
 
 
-async def grow(fill: Fill, *, quick: bool) -> Grown:
+@asynccontextmanager
+async def ready(fill: Fill, *, quick: bool) -> AsyncIterator[Ready]:
     async with standing() as site:
-        settings = site.behind.settings
-        members = await fill_in(site.behind.settings, fill)
-        count = 6_000 if quick else 24_000
+        settings, socket = site.behind.settings, site.socket("gateway-read")
+        members = await fill_in(settings, fill)
+        count = QUICK_REQUESTS if quick else REQUESTS
         asked = draw(settings, members, range(len(members.ids)), count, entries=fill.cap)
+        await check(socket, expected_of(asked))
         requests = requests_of(asked)
-        gateway, pid = site.socket("gateway-read"), site.pid("gateway-read")
-        await check(gateway, expected_of(asked))
-        async with answered_barely(gateway, PATH, requests) as (socket, bare_pid, _):
-            servers = (Server(str(gateway), pid), Server(socket, bare_pid))
-            await alternate(servers, turns(requests), AT_ONCE, 1, WARM_SECONDS)
-            rounds, seconds = (3, 2.0) if quick else (6, 4.0)
-            ours, bare = await alternate(servers, turns(requests), AT_ONCE, rounds, seconds)
-        async with Redis.from_url(settings.cache_url) as cache:
-            used = (await cache.info("memory"))["used_memory"] / 2**20
-        return Grown(fill, ours, bare, used, memory_mebibytes(pid, "VmRSS"))
+        async with answered_barely(socket, PATH, requests) as (bare_socket, bare_pid, _):
+            gateway = Server(str(socket), site.pid("gateway-read"))
+            await one_round(gateway, requests, AT_ONCE, WARM_SECONDS)
+            yield Ready(fill, site, gateway, Server(bare_socket, bare_pid), turns(requests))
+
+
+async def compare(large: Ready, small: Ready, rounds: int, seconds: float) -> Grown:
+    measured: tuple[list[Round], list[Round], list[Round]] = ([], [], [])
+    for _ in range(rounds):
+        requests = next(large.requests)
+        for server, wanted, into in zip(
+            (large.gateway, small.gateway, large.bare),
+            (requests, next(small.requests), requests),
+            measured,
+            strict=True,
+        ):
+            into.append(await one_round(server, wanted, AT_ONCE, seconds))
+    async with Redis.from_url(large.site.behind.settings.cache_url) as cache:
+        used = (await cache.info("memory"))["used_memory"] / 2**20
+    gateway_memory = memory_mebibytes(large.gateway.pid, "VmRSS")
+    return Grown(large.fill, *measured, used, gateway_memory)
 
 
 async def fill_in(settings: Settings, fill: Fill) -> Members:
@@ -102,25 +150,23 @@ async def fill_in(settings: Settings, fill: Fill) -> Members:
     )
 
 
-def rows_of(grown: Grown, first: Grown) -> list[Row]:
-    p50, first_p50 = latency(grown.ours, 50), latency(first.ours, 50)
-    cpu, first_cpu = cpu_of(grown.ours), cpu_of(first.ours)
-    bare = latency(grown.bare, 50) / latency(first.bare, 50)
+def rows_of(grown: Grown) -> list[Row]:
     what = f"growth: {grown.fill.members:,} members ({grown.fill})"
     bytes_a_member = (grown.cache_mebibytes * 2**20) / grown.fill.members
     return [
         Row(
             f"{what}, {PAGE} posts, {AT_ONCE} connections",
-            summary(grown.ours),
-            f"1,000 members: p50 {milliseconds(first_p50)}; bare handler: {summary(grown.bare)}",
-            f"{ratio(p50, first_p50)} (bare handler {bare:.2f})",
+            summary(grown.large),
+            f"1,000 members: {summary(grown.small)}; bare handler: {summary(grown.bare)}",
+            f"p50 {grown.times(50):.2f} (p99 {grown.times(99):.2f})",
             "≤ 1.15 at p50",
         ),
         Row(
             f"{what}, CPU of the process a page",
-            f"{cpu:,.0f} µs",
-            f"1,000 members: {first_cpu:,.0f} µs; bare handler: {cpu_of(grown.bare):,.0f} µs",
-            ratio(cpu, first_cpu),
+            f"{cpu_of(grown.large):,.0f} µs",
+            f"1,000 members: {cpu_of(grown.small):,.0f} µs; "
+            f"bare handler: {cpu_of(grown.bare):,.0f} µs",
+            f"{grown.times_cpu():.2f}",
         ),
         Row(
             f"{what}, memory",
@@ -130,41 +176,32 @@ def rows_of(grown: Grown, first: Grown) -> list[Row]:
     ]
 
 
-def plot(grown: list[Grown], *, quick: bool) -> None:
-    at = [each.fill.members for each in grown]
-    both = {"this site": 0, "bare aiohttp": 1}
-    sides = [(each.ours, each.bare) for each in grown]
+def plot(grown: Sequence[Grown], *, quick: bool) -> None:
+    sizes = [each.fill.members for each in grown]
+
+    def at_sizes(percent: int) -> dict[str, list[float]]:
+        return {
+            "this site": [latency(each.large, percent) * 1e3 for each in grown],
+            "1,000 members, by turns": [latency(each.small, percent) * 1e3 for each in grown],
+            "bare aiohttp, by turns": [latency(each.bare, percent) * 1e3 for each in grown],
+        }
+
+    times = {
+        "p50": [1, *(each.times(50) for each in grown)],
+        "CPU of the process": [1, *(each.times_cpu() for each in grown)],
+    }
+    memory = {
+        "cache": [each.cache_mebibytes for each in grown],
+        "read gateway": [each.gateway_mebibytes for each in grown],
+    }
     save(
         "feeds-growth",
         f"A feed read as the site grows: {PAGE} posts, {AT_ONCE} connections, members by Zipf",
         [
-            lines(
-                f"{name}, ms",
-                "members",
-                at,
-                {
-                    who: [latency(each[side], percent) * 1e3 for each in sides]
-                    for who, side in both.items()
-                },
-            )
-            for name, percent in (("p50", 50), ("p99", 99))
-        ]
-        + [
-            lines(
-                "CPU of the process a page, µs",
-                "members",
-                at,
-                {who: [cpu_of(each[side]) for each in sides] for who, side in both.items()},
-            ),
-            lines(
-                "memory, MiB",
-                "members",
-                at,
-                {
-                    "cache": [each.cache_mebibytes for each in grown],
-                    "read gateway": [each.gateway_mebibytes for each in grown],
-                },
-            ),
+            lines("times as much as with 1,000 members", "members", [1_000, *sizes], times),
+            lines("p50, ms", "members", sizes, at_sizes(50)),
+            lines("p99, ms", "members", sizes, at_sizes(99)),
+            lines("memory, MiB", "members", sizes, memory),
         ],
         quick=quick,
     )

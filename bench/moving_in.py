@@ -1,22 +1,24 @@
 """Puts made members into a site: rows by COPY, windows written whole as a rebuild writes them."""
 
+import asyncio
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import hiredis
 import msgspec
 from redis.asyncio import Redis
 
 from bench.members import Members
+from bench.plain_adds import carry_out, connect
 from events.ids import shard_of
 from events.posts import RenderedPhoto, Rendition
 from runtime.connections import open_cache, open_database, open_log
 from runtime.settings import Settings
 from stores.accounts import accounts_by_ids
 from stores.epochs import Epochs, Generations
-from stores.feed_keys import Names, names_of, window_key
+from stores.feed_keys import Names, both_keys, names_of, window_key
 from stores.feeds import CAP
-from stores.refills import Refill, Viewer, fill
 from workers.imaging.recipe import EXTENSION, RECIPE, WIDTHS
 
 WINDOWS_A_TRIP = 100
@@ -114,16 +116,28 @@ def photo(dice: random.Random) -> str:
 async def open_windows(
     settings: Settings, members: Members, ranks: Sequence[int], *, cap: int = CAP
 ) -> None:
-    """Give these members the windows that a build would give them."""
+    """Give these members the windows that a build would give them: as stores/refills.py fills them.
+
+    Packed by hand, since of a window of many entries redis-py takes longer than all else here.
+    """
     async with open_cache(settings) as cache, open_log(settings) as log:
         names = await present_names(cache, log)
+    with connect(settings.cache_url) as connection:
         for first in range(0, len(ranks), WINDOWS_A_TRIP):
-            refills = []
-            for rank in ranks[first : first + WINDOWS_A_TRIP]:
-                entries = members.feed(rank, cap + 1)
-                viewer = Viewer(members.ids[rank], LIFE_SECONDS)
-                refills.append(Refill(viewer, entries[:cap], truncated=len(entries) > cap))
-            await fill(cache, names, refills)
+            some = ranks[first : first + WINDOWS_A_TRIP]
+            commands = [each for rank in some for each in window_of(names, members, rank, cap)]
+            await asyncio.to_thread(carry_out, connection, commands)
+
+
+def window_of(names: Names, members: Members, rank: int, cap: int) -> Iterator[bytes]:
+    """The commands that make a member's window, whatever stood there."""
+    entries = members.feed(rank, cap + 1)
+    floor = entries[cap - 1][0] if len(entries) > cap else 0
+    placed = [number for ms, post_id in entries[:cap] if ms > floor for number in (ms, post_id)]
+    window, hidden = both_keys(names, members.ids[rank])
+    yield hiredis.pack_command(("DEL", window, hidden))
+    yield hiredis.pack_command(("ZADD", window, *placed, floor, "floor"))
+    yield hiredis.pack_command(("EXPIRE", window, LIFE_SECONDS))
 
 
 async def present_names(cache: Redis, log: Redis) -> Names:

@@ -64,6 +64,19 @@ def send(connection: socket.socket, pieces: Sequence[bytes]) -> None:
             connection.sendall(each)
 
 
+def carry_out(connection: socket.socket, commands: Sequence[bytes]) -> None:
+    """Send all and wait for as many replies, none of which may be an error."""
+    replies = hiredis.Reader()
+    sending = threading.Thread(target=send, args=(connection, commands))
+    sending.start()
+    for _ in commands:
+        while (reply := replies.gets()) is False:
+            replies.feed(connection.recv(RECEIVED_AT_ONCE))
+        if isinstance(reply, hiredis.ReplyError):
+            raise reply
+    sending.join()
+
+
 def connect(cache_url: str) -> socket.socket:
     """To the server that an address names, by its unix socket or by TCP."""
     address = urlsplit(cache_url)

@@ -22,10 +22,10 @@ def save(name: str, title: str, panels: Sequence[Draw], *, quick: bool) -> None:
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(INCHES[0] * columns, INCHES[1] * rows + 0.4))
-    axes = figure.subplots(rows, columns, squeeze=False).flat
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis, draw in zip(axes, panels, strict=False):
         draw(axis)
-    for axis in list(axes)[len(panels) :]:
+    for axis in axes[len(panels) :]:
         axis.remove()
     today = datetime.now(tz=UTC).strftime("%Y-%m-%d") + (", quick run" if quick else "")
     figure.suptitle(f"{title}\n2 shared vCPU, {today}", fontsize=9)
@@ -65,14 +65,15 @@ def lines(
         for name, values in series.items():
             axis.plot(at, values, marker="o", label=name)
             for x, y in zip(at, values, strict=True):
-                axis.annotate(short(y), (x, y), xytext=(0, 5), textcoords="offset points")
+                axis.annotate(
+                    short(y), (x, y), xytext=(0, 5), textcoords="offset points", fontsize=7
+                )
         axis.set_xscale("log")
         axis.set_xticks(list(at), [f"{each:,.0f}" for each in at])
         axis.minorticks_off()
         axis.set_xlabel(across)
         axis.set_title(title, fontsize=8)
-        axis.set_ylim(bottom=0)
-        axis.margins(y=0.2)
+        axis.set_ylim(0, 1.2 * max(max(values) for values in series.values()))
         axis.legend(fontsize=7)
 
     return draw

@@ -41,7 +41,7 @@ async def open_caching(app: web.Application) -> AsyncIterator[None]:
     )
     app[NOTICES].subscribe(app[CARDS].hear)
     app[FEEDS] = Feeds(cache, app[LOG].client, link=link, reach=cache_reach)
-    app[PAGES] = Pages(app[FEEDS], cache, link)
+    app[PAGES] = Pages(app[FEEDS], link)
     app[OUTBOXES] = Remembered(app[FEEDS])
     app[HELD] = Held()
     app[PULLING] = Pulling()

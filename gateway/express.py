@@ -31,9 +31,10 @@ from gateway.outboxes import NOBODY, OUTBOXES
 from gateway.parts import Parts
 from gateway.plain import PATH, Asked, asked_of
 from gateway.telling import Page, Telling
-from runtime.errors import Unauthenticated, Unavailable
+from runtime.errors import Unauthenticated
 from runtime.health import stop_watching
 from runtime.metrics import express_pages
+from runtime.outages import is_outage
 from stores.feeds import Place
 from stores.outboxes import Roll
 from stores.rates import Allowance, Left
@@ -128,7 +129,7 @@ class Express:
             await self._feeds.renew()
             await self._outboxes.renew(self._app)
         except Exception as error:  # noqa: BLE001 - whoever needs it asks for it, and says so
-            if not isinstance(error, Unavailable):
+            if not is_outage(error):
                 lines.error("express.failed", exc_info=error)
 
     async def close(self) -> None:

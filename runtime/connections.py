@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 2
 REPLY_SECONDS = 5
 STATEMENT_SECONDS = 30
+UNNOTICED = ("CLIENT", "NO-TOUCH", "ON")
 # How long a caller may wait for a free connection before it is overload.
 CHECKOUT_SECONDS = 5
 
@@ -54,7 +55,7 @@ def open_cache(settings: Settings, *, connections: int = 32, for_readers: bool =
 async def unnoticed(connection: AbstractConnection) -> None:
     """Greet the server, and have it forget at once that we were at a key."""
     await connection.on_connect()
-    await connection.send_command("CLIENT", "NO-TOUCH", "ON")
+    await connection.send_command(*UNNOTICED)
     with suppress(ResponseError):  # not allowed to us: then everything counts
         await connection.read_response()
 

@@ -19,6 +19,8 @@ from redis.asyncio.connection import SSLConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from runtime.connections import UNNOTICED, unnoticed
+
 CONNECT_SECONDS = 1.0
 
 Then = Callable[[Any], None]
@@ -90,6 +92,8 @@ class Link:
             if isinstance(reply, hiredis.ReplyError):
                 wire.close(str(reply))
                 raise RedisConnectionError(str(reply))
+        if options.get("redis_connect_func") is unnoticed:
+            await wire.send(UNNOTICED)  # as there: not allowed to us, it is no refusal
         return wire
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from redis.asyncio import Redis
 
 from runtime.functions import Functions
 from stores.feed_keys import all_keys, both_keys
@@ -39,8 +38,8 @@ class Found(NamedTuple):
 class Pages:
     """Those of the windows that `feeds` knows."""
 
-    def __init__(self, feeds: Feeds, cache: Redis, link: Link) -> None:
-        self._feeds, self._cache, self._link = feeds, cache, link
+    def __init__(self, feeds: Feeds, link: Link) -> None:
+        self._feeds, self._link = feeds, link
 
     def ask(
         self, viewer_id: int, before: Place | None, count: int, then: Then, *, followed: bool
@@ -57,8 +56,10 @@ class Pages:
         return self._link.ask(command, then)
 
     async def load(self) -> None:
-        """Make the function known to a cache that has never heard of it."""
-        await FUNCTIONS.load(self._cache)
+        """Make the function known to a cache that has never heard of it; `Unavailable` if away."""
+        cache, reach = self._feeds.server()
+        async with reach.bounded():
+            await FUNCTIONS.load(cache)
 
 
 def found_in(reply: Sequence[bytes]) -> Found | None:

@@ -4,6 +4,7 @@ Three orders keep windows without a hole: followers are read only after the post
 an author's posts only after the follow is, and the keys' names (see `Feeds.refresh`) after both.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
@@ -24,6 +25,7 @@ from workers.site import Site
 
 # Small enough to be done well within a lease, large enough that a chunk costs more than its event.
 FOLLOWERS_PER_CHUNK = 4_000
+ANNOUNCED_AT_ONCE = 25  # they share an fsync
 
 
 async def plan_fanout(
@@ -48,9 +50,15 @@ async def plan_fanout(
 
 
 def is_folded(row: PostRow, delivery: Delivery[PostPublished]) -> bool:
-    """Whether the row has this publication: of several the lowest moment counts."""
-    known = row.published_version >= delivery.id and row.published_ms is not None
-    return known and (row.published_ms or 0) <= delivery.position.ms
+    """Whether the row has this publication: of several the lowest moment counts.
+
+    A post that was deleted before has none: nobody was ever shown it.
+    """
+    if row.published_version < delivery.id:
+        return False
+    if row.published_ms is None:
+        return row.state > PostState.PUBLISHED
+    return row.published_ms <= delivery.position.ms
 
 
 async def plan_author(
@@ -88,20 +96,29 @@ async def announce_chunks(
     site: Site, delivery: Delivery[PostPublished], row: PostRow, bounds: Sequence[int]
 ) -> None:
     """Have one post pushed range by range, each ending at one of the bounds."""
-    first = 0
-    for last in bounds:
-        chunk = FanoutChunk(
-            post_id=row.id,
-            published_ms=row.published_ms or 0,
-            first_follower_id=first,
-            last_follower_id=last,
-        )
-        # A plan so old that no record of it is left is made again: pushing repeats.
-        # Both ends name the part: planned again after some have left, ranges end elsewhere,
-        # and one that kept its old end would leave a gap before the next.
-        part = f"{first}-{last}"
-        await site.log.announce(chunk, actor=row.author_id, cause=delivery, part=part)
-        first = last + 1
+    ranges = list(zip([0, *(bound + 1 for bound in bounds)], bounds, strict=False))
+    for start in range(0, len(ranges), ANNOUNCED_AT_ONCE):
+        some = ranges[start : start + ANNOUNCED_AT_ONCE]
+        announcing = (announce_chunk(site, delivery, row, first, last) for first, last in some)
+        for outcome in await asyncio.gather(*announcing, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+
+async def announce_chunk(
+    site: Site, delivery: Delivery[PostPublished], row: PostRow, first: int, last: int
+) -> None:
+    chunk = FanoutChunk(
+        post_id=row.id,
+        published_ms=row.published_ms or 0,
+        first_follower_id=first,
+        last_follower_id=last,
+    )
+    # A plan so old that no record of it is left is made again: pushing repeats.
+    # Both ends name the part: planned again after some have left, ranges end elsewhere,
+    # and one that kept its old end would leave a gap before the next.
+    part = f"{first}-{last}"
+    await site.log.announce(chunk, actor=row.author_id, cause=delivery, part=part)
 
 
 async def backfill(

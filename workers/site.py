@@ -16,7 +16,8 @@ from stores.progress import Fanouts
 from workers.courtesy import Courtesy
 from workers.imaging.decoders import Decoders
 
-LARGE_AT_ONCE = 2
+# Two push while a third reads whom to push to: the cache never waits, and Postgres is hardly used.
+LARGE_AT_ONCE = 3
 PULL_ABOVE = 100_000
 
 

@@ -68,8 +68,9 @@ async def test_a_page_is_answered_before_its_window_is_written(client, database,
         return await finish(*arguments, **more)
 
     monkeypatch.setattr(feeds, "finish_build", finish_later)
-    for _ in range(2):
-        assert await ids_of(client) == [post]
+    async with asyncio.timeout(20):
+        for _ in range(2):
+            assert await ids_of(client) == [post]
     assert await feeds.skeleton(BOB, None, 9) is None
 
     write.set()

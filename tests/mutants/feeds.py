@@ -93,4 +93,32 @@ FEEDS = (
         "    if as_of or",
         ("tests/gateway/test_outboxes.py", "tests/properties/test_outboxes_model.py"),
     ),
+    Mutant(
+        "show pages out of memory without asking who was left",
+        "gateway/memory.py",
+        "    careful = bool(hidden) or notices.has_edges(viewer_id)\n",
+        "    careful = bool(hidden)\n",
+        ("tests/gateway/test_express_hiding.py",),
+    ),
+    Mutant(
+        "let private posts out of memory to whoever asks",
+        "gateway/memory.py",
+        "        if careful or author.private:\n",
+        "        if careful:\n",
+        ("tests/gateway/test_express_hiding.py",),
+    ),
+    Mutant(
+        "read on while a page is on its way",
+        "gateway/connections.py",
+        "        if self._on_its_way:\n            self._came_after += data\n",
+        "        if False:\n            self._came_after += data\n",
+        ("tests/gateway/test_connections.py",),
+    ),
+    Mutant(
+        "forget a page whose cache was lost",
+        "gateway/connections.py",
+        "            self._waiter.set_result(None)\n        else:\n",
+        "            pass\n        else:\n",
+        ("tests/gateway/test_connections.py",),
+    ),
 )

@@ -3,6 +3,7 @@
 `make mutants` breaks one at a time in a copy of the tree and tells which test notices.
 """
 
+from tests.mutants.active import ACTIVE
 from tests.mutants.feeds import FEEDS
 from tests.mutants.mutant import Mutant
 
@@ -18,6 +19,7 @@ def repeat(case: str) -> str:
 
 MUTANTS = (
     *FEEDS,
+    *ACTIVE,
     Mutant(
         "acknowledge before the commit",
         "events/consumer.py",

@@ -70,7 +70,7 @@ async def test_a_heard_erasure_empties_memory_and_cache(open_cards, cached):
     held, complete = await cards.posts_in_reach([POST])
     assert complete
     assert (held[POST].state, held[POST].before_photos) == (PostState.ERASED, b"")
-    assert held[POST].versions == (MAX_ID,)
+    assert held[POST].versions == (MAX_ID, MAX_ID)
 
 
 async def test_a_row_that_is_not_erased_yet_is_kept_nowhere(open_cards, cached):

@@ -19,15 +19,18 @@ DAY = 86_400
 IDLE_SECONDS = 5_000
 
 
-@pytest.fixture
-async def feeds(cache_client, log_client):
+@pytest.fixture(params=["pool", "link"])
+async def feeds(request, cache_client, log_client):
     """A worker's, with a window that hides somebody."""
-    made = Feeds(cache_client, log_client, cap=20)
+    link = Link(cache_client, 5) if request.param == "link" else None
+    made = Feeds(cache_client, log_client, cap=20, link=link)
     await made.refresh()
     token = await made.begin_build(VIEWER)
     assert await made.finish_build(VIEWER, token, [(NOW, POST)], truncated=False)
     await made.hide([(VIEWER, 9)])
-    return made
+    yield made
+    if link:
+        link.close()
 
 
 @pytest.fixture

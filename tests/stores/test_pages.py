@@ -20,7 +20,7 @@ async def ask(feeds, cache_client):
     """Asks for a page; the reply, and whether it could be asked for."""
     link = Link(cache_client, 0.5)
     await link.call("PING")
-    pages = Pages(feeds, cache_client, link)
+    pages = Pages(feeds, link)
     await pages.load()
 
     async def asked(before, count, *, followed=False):

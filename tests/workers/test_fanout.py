@@ -56,8 +56,10 @@ async def test_a_post_without_its_row_comes_later(site):
 
     await publications.write_deletions(site.database, [known.event.post_id])
     gone = await commit_post(site.database, ms=3)
-    await publications.write_deletions(site.database, [gone.event.post_id])
-    assert await fanout.plan_fanout(site, [known, gone]) == []
+    early = await commit_post(site.database, ms=4)
+    await publications.write_deletions(site.database, [gone.event.post_id, early.event.post_id])
+    await publications.set_deletion_moments(site.database, [(early.event.post_id, NOW + 3)])
+    assert await fanout.plan_fanout(site, [known, gone, early]) == []
     assert await ids_of(site) == [known.event.post_id]
 
 
