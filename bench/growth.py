@@ -20,9 +20,9 @@ from bench.members import Members, make_members
 from bench.moving_in import copy_windows, move_in, open_windows
 from bench.plots import lines, save
 from bench.reading import PAGE, PATH, draw, expected_of, requests_of
-from bench.rounds import Round, Server, cpu_of, latency, one_round, summary, turns
+from bench.rounds import Round, Server, cpu_of, latency, one_round, summary, times, turns
 from bench.standing import Standing, memory_mebibytes, standing
-from bench.table import Row, percentile
+from bench.table import Row
 from runtime.settings import Settings
 from stores.feeds import CAP
 
@@ -73,12 +73,7 @@ class Grown(NamedTuple):
     gateway_mebibytes: float
 
     def times(self, percent: int) -> float:
-        """How much longer a read takes here, the median over pairs of neighbouring rounds."""
-        return median(
-            percentile(one.outcome.latencies, percent)
-            / percentile(other.outcome.latencies, percent)
-            for one, other in zip(self.large, self.small, strict=True)
-        )
+        return times(self.large, self.small, percent)
 
     def times_cpu(self) -> float:
         return median(
@@ -186,7 +181,7 @@ def plot(grown: Sequence[Grown], *, quick: bool) -> None:
             "bare aiohttp, by turns": [latency(each.bare, percent) * 1e3 for each in grown],
         }
 
-    times = {
+    grows = {
         "p50": [1, *(each.times(50) for each in grown)],
         "CPU of the process": [1, *(each.times_cpu() for each in grown)],
     }
@@ -198,7 +193,7 @@ def plot(grown: Sequence[Grown], *, quick: bool) -> None:
         "feeds-growth",
         f"A feed read as the site grows: {PAGE} posts, {AT_ONCE} connections, members by Zipf",
         [
-            lines("times as much as with 1,000 members", "members", [1_000, *sizes], times),
+            lines("times as much as with 1,000 members", "members", [1_000, *sizes], grows),
             lines("p50, ms", "members", sizes, at_sizes(50)),
             lines("p99, ms", "members", sizes, at_sizes(99)),
             lines("memory, MiB", "members", sizes, memory),

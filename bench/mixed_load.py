@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bench.answered import IN_MEMORY, ask_all
+from bench.answered import warm
 from bench.decoding import decoders_alone
 from bench.members import make_members
 from bench.moving_in import move_in, open_windows
@@ -46,9 +46,7 @@ async def measure(standing: Standing, *, quick: bool) -> list[Row]:
     alone = await decoders_alone(photo, 2 if quick else 5)
     requests = await members_reading(standing)
     # Pages are warm, so that it is uploads alone that make a difference.
-    pages = list(dict.fromkeys(requests[: int(RATE * size.mixed)]))
-    for first in range(0, len(pages), IN_MEMORY):
-        await ask_all(standing.socket("gateway-read"), pages[first : first + IN_MEMORY])
+    await warm(standing.socket("gateway-read"), requests[: int(RATE * size.mixed)])
     async with Uploading.of(standing.people, photo) as uploading:
         capacity = await uploading.capacity(standing, size.burst)
         calm = await reads(standing, requests, RATE, size.idle)

@@ -117,6 +117,14 @@ def latency(rounds: Sequence[Round], percent: int) -> float:
     return percentile([each for one in rounds for each in one.outcome.latencies], percent)
 
 
+def times(ours: Sequence[Round], others: Sequence[Round], percent: int) -> float:
+    """How much longer ours take, the median over pairs of neighbouring rounds."""
+    return median(
+        percentile(one.outcome.latencies, percent) / percentile(other.outcome.latencies, percent)
+        for one, other in zip(ours, others, strict=True)
+    )
+
+
 def summary(rounds: Sequence[Round]) -> str:
     p50, p99 = (milliseconds(latency(rounds, percent)) for percent in (50, 99))
     return f"{rate_of(rounds):,.0f}/s, p50 {p50}, p99 {p99}"

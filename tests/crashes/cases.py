@@ -49,6 +49,7 @@ LACKS = {
     ("posts", "post.submitted"): FOLDS,
     ("posts", "post.published"): FOLDS,
     ("posts", "post.rejected"): FOLDS,
+    ("posts", "post.rerendered"): FOLDS,
     ("posts", "post.deleted"): FOLDS,
     ("posts", "account.erased"): FOLDS,
     ("graph", "follow.requested"): DECIDES,

@@ -3,9 +3,14 @@
 Everybody's follower windows stand in other buckets of the cache, so that windows change one by one.
 """
 
+from hashlib import sha256
+
+from msgspec.structs import replace
+
 from events.accounts import AccountErased, AccountRegistered, PasswordChanged, ProfileEdited
 from events.graph import FollowRequested, Unfollowed
-from events.posts import Place, PostDeleted, PostSubmitted
+from events.posts import Place, PostDeleted, PostRerendered, PostSubmitted
+from tests.workers.histories import rendered
 from tests.workers.posts import jpeg, stage
 
 SMALL = (96, 72)
@@ -45,8 +50,10 @@ class History:
     async def post_before(self):
         """Posts that stand in windows before anything crashes."""
         self.doomed = await self.post("ada", jpeg(size=SMALL))
-        await self.post("dan", jpeg(size=SMALL))
-        await self.post("eve", jpeg(size=SMALL))
+        self.outdated = {}
+        for name in ("dan", "eve"):
+            photo = jpeg(size=SMALL)
+            self.outdated[name] = await self.post(name, photo), photo
         self.taken_back = [jpeg(size=SMALL)]
         await self.post("hal", *self.taken_back, caption="Once")
 
@@ -72,6 +79,9 @@ class History:
         regretted = await self.post("cyd", jpeg(size=SMALL))
         await self.post("ada", b"no photo")
         await self.post("bob", b"no photo either")
+        for name, (post_id, photo) in self.outdated.items():
+            renewed = replace(rendered(), sha256=sha256(photo).hexdigest(), renditions=())
+            await self.does(name, PostRerendered(post_id=post_id, photos=(renewed,)))
         await self.does("ada", PostDeleted(post_id=self.doomed))
         await self.does("cyd", PostDeleted(post_id=regretted))
         await self.wish("cyd", "hal")

@@ -1,7 +1,6 @@
 """Coroutines that wait for their turn before each step, so that a test chooses the interleaving."""
 
 import asyncio
-from contextlib import asynccontextmanager
 
 
 class Turns:
@@ -91,8 +90,29 @@ class SlowPool:
     def __init__(self, pool, turns):
         self._pool, self._turns = pool, turns
 
-    @asynccontextmanager
-    async def acquire(self, **options):
+    def acquire(self, **options):
+        return SlowAcquisition(self, options)
+
+    async def acquired(self, options):
         await self._turns.mine()
-        async with self._pool.acquire(**options) as connection:
-            yield connection
+        return await self._pool.acquire(**options)
+
+    async def release(self, connection):
+        await self._pool.release(connection)
+
+
+class SlowAcquisition:
+    """To be awaited, or entered, as that of any pool."""
+
+    def __init__(self, pool, options):
+        self._pool, self._options = pool, options
+
+    def __await__(self):
+        return self._pool.acquired(self._options).__await__()
+
+    async def __aenter__(self):
+        self._connection = await self
+        return self._connection
+
+    async def __aexit__(self, *_):
+        await self._pool.release(self._connection)
