@@ -24,8 +24,9 @@ WORK_PER_TRIP = 160
 CALLS_PER_TRIP = 64
 
 
-# Of all in this process: one is being answered, one is at hand.
-TRIPS_AT_ONCE = 2
+# Of all in this process: one is being answered, and one at hand while another's answer is read. With
+# two a busy machine let the cache wait: 0.63 of plain ZADD instead of 0.70.
+TRIPS_AT_ONCE = 3
 
 
 class Trips:
