@@ -87,6 +87,8 @@ def joined(window: Slice, line: Timeline, before: Place | None, count: int) -> S
     else:
         return None
     if start < end:
-        entries = sorted(entries + places[start:end], reverse=True)
-        entries = list(dict.fromkeys(entries))[:count]
+        both = sorted(entries + places[start:end], reverse=True)
+        entries = both[:count]
+        if len(set(entries)) < len(entries):  # a window that was built has what is pulled, too
+            entries = list(dict.fromkeys(both))[:count]
     return Slice(floor, entries, window.hidden, window.followed)
