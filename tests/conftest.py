@@ -1,6 +1,7 @@
 """Real engines for every test: started once a session, emptied for each test that asks."""
 
 import asyncio
+import gc
 import signal
 from contextlib import suppress
 
@@ -57,6 +58,17 @@ def pytest_configure():
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # In the background a shell has it ignored, and so would every process that is started here.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settled_memory():
+    """What outlives a file of tests is not looked through again.
+
+    With two thousand tests behind it one collection took longer than anybody waits for an engine.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -116,6 +116,9 @@ class Proxy:
         await asyncio.gather(*(line.task for line in lines), return_exceptions=True)
 
     def _accept(self, reader, writer):
+        if self._server is None:  # taken from the queue as the listener closed
+            writer.transport.abort()
+            return
         line = Line(self, reader, writer)
         self._lines.add(line)
         line.task.add_done_callback(lambda _: self._forget(line))
