@@ -72,9 +72,11 @@ class Flood:
         async with asyncio.TaskGroup() as flood:
             flood.create_task(self.publish())
             flood.create_task(self.follow())
-            await self.until(lambda waiting: waiting > 0)
-            yield
-            self.ebbs.set()
+            try:
+                await self.until(lambda waiting: waiting > 0)
+                yield
+            finally:  # or a flood that one of its sides has left would never end
+                self.ebbs.set()
         await self.until(lambda waiting: waiting == 0)
         self.seconds += time.perf_counter() - began
 
