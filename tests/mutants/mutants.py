@@ -23,10 +23,10 @@ MUTANTS = (
     Mutant(
         "acknowledge before the commit",
         "events/consumer.py",
-        "        outcomes = await attempt(handler, self.site, batch)\n",
-        "        ids = [str(each.position).encode() for each in batch]\n"
-        "        await self.log.client.xack(self.claims.stream, self.claims.group, *ids)\n"
-        "        outcomes = await attempt(handler, self.site, batch)\n",
+        "            outcomes = await attempt(handler, self.site, batch)\n",
+        "            ids = [str(each.position).encode() for each in batch]\n"
+        "            await self.log.client.xack(self.claims.stream, self.claims.group, *ids)\n"
+        "            outcomes = await attempt(handler, self.site, batch)\n",
         (death("posts post.submitted before-commit"),),
     ),
     Mutant(
