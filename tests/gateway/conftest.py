@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from runtime.connections import open_blocking_log
+from tests.gateway.feeding import opening
 from tests.gateway.serving import serving
 from workers.process import open_site, readers_of
 from workers.subscriptions import SUBSCRIPTIONS
@@ -15,6 +16,13 @@ from workers.subscriptions import SUBSCRIPTIONS
 async def gateway(settings, clean_site):
     async with serving(settings) as served:
         yield served
+
+
+@pytest.fixture
+async def open_client(settings, log_client, reader_database, database):
+    """Opens clients of gateways that read feeds, each with the settings it is given."""
+    async with opening(settings, log_client, reader_database, database) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -5,15 +5,9 @@ import pytest
 from gateway.keys import FEEDS, NOTICES
 from stores.feeds import Push
 from tests.gateway.expressing import express, ordinary, pages, warm
-from tests.gateway.feeding import BOB, EVE, NOW, all_pages, follow, ids_of, opening, publish, read
+from tests.gateway.feeding import BOB, EVE, NOW, all_pages, follow, ids_of, publish, read
 
 OF_THE_MOMENT = {"x-request-id", "date", "ratelimit-remaining", "ratelimit-reset", "connection"}
-
-
-@pytest.fixture
-async def open_client(settings, log_client, reader_database, database):
-    async with opening(settings, log_client, reader_database, database) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -16,17 +16,10 @@ from tests.gateway.feeding import (
     all_pages,
     follow,
     ids_of,
-    opening,
     publish,
     read,
 )
 from tests.gateway.serving import until
-
-
-@pytest.fixture
-async def open_client(settings, log_client, reader_database, database):
-    async with opening(settings, log_client, reader_database, database) as opened:
-        yield opened
 
 
 @pytest.fixture

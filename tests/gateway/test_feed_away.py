@@ -14,16 +14,9 @@ from tests.gateway.feeding import (
     follow,
     ids_of,
     notice,
-    opening,
     publish,
     read,
 )
-
-
-@pytest.fixture
-async def open_client(settings, log_client, reader_database, database):
-    async with opening(settings, log_client, reader_database, database) as opened:
-        yield opened
 
 
 @pytest.fixture

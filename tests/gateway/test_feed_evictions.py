@@ -10,7 +10,7 @@ from stores.census import memory_of
 from stores.feeds import Feeds
 from stores.profiles import NewAccount, add_accounts
 from stores.pushes import Push
-from tests.gateway.feeding import NOW, all_pages, follow, ids_of, make_id, opening, publish, read
+from tests.gateway.feeding import NOW, all_pages, follow, ids_of, make_id, publish, read
 from tests.workers.fanning import Position, commit_follow, commit_withdrawal
 from workers.fanout import backfill, hide_author
 from workers.site import Site
@@ -20,12 +20,6 @@ VIEWERS = [make_id(Position(NOW, n), 1_000 + n) for n in range(60)]
 CAP = 80
 POSTS = 240
 STEPS = 100
-
-
-@pytest.fixture
-async def open_client(settings, log_client, reader_database, database):
-    async with opening(settings, log_client, reader_database, database) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -9,13 +9,7 @@ from events.posts import PostDeleted
 from gateway.keys import CARDS, FEEDS
 from stores import edges, publications
 from stores.edges import Wish
-from tests.gateway.feeding import ADA, BOB, EVE, NOW, follow, ids_of, notice, opening, publish, read
-
-
-@pytest.fixture
-async def open_client(settings, log_client, reader_database, database):
-    async with opening(settings, log_client, reader_database, database) as opened:
-        yield opened
+from tests.gateway.feeding import ADA, BOB, EVE, NOW, follow, ids_of, notice, publish, read
 
 
 @pytest.fixture

@@ -8,16 +8,10 @@ from events.ids import Position, make_id
 from gateway import pulling, turns
 from gateway.keys import FEEDS, READER_REACH
 from gateway.pulling import BUILDS_AT_ONCE, PULLING
-from tests.gateway.feeding import BOB, EVE, NOW, follow, ids_of, opening, publish, read
+from tests.gateway.feeding import BOB, EVE, NOW, follow, ids_of, publish, read
 from tests.gateway.serving import until
 
 CROWD = [make_id(Position(NOW, n), 1_000 + n) for n in range(20)]
-
-
-@pytest.fixture
-async def open_client(settings, log_client, reader_database, database):
-    async with opening(settings, log_client, reader_database, database) as opened:
-        yield opened
 
 
 @pytest.fixture

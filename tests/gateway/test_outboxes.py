@@ -10,20 +10,14 @@ from gateway.keys import FEEDS
 from gateway.outboxes import OUTBOXES, RENEWALS_AT_ONCE
 from stores.feed_keys import list_key, outbox_keys, window_key
 from stores.profiles import NewAccount, add_accounts
-from tests.gateway.feeding import ADA, BOB, EVE, NOW, all_pages, follow, ids_of, opening
+from tests.gateway.feeding import ADA, BOB, EVE, NOW, all_pages, follow, ids_of
 from tests.gateway.pulled import a_second_later, publish_and_fan_out, site_of
 from tests.gateway.serving import until
 
 
 @pytest.fixture
-async def open_gateway(settings, log_client, reader_database, database):
-    async with opening(settings, log_client, reader_database, database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def client(open_gateway):
-    return await open_gateway()
+async def client(open_client):
+    return await open_client()
 
 
 @pytest.fixture

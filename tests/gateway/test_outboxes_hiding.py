@@ -9,7 +9,7 @@ from events.graph import Unfollowed
 from events.posts import PostDeleted
 from gateway.keys import FEEDS
 from stores.feed_keys import list_key, window_key
-from tests.gateway.feeding import ADA, BOB, EVE, NOW, follow, ids_of, notice, opening, read
+from tests.gateway.feeding import ADA, BOB, EVE, NOW, follow, ids_of, notice, read
 from tests.gateway.pulled import a_second_later, publish_and_fan_out, site_of
 from tests.workers.fanning import NOW as FOLLOWS_BEGAN
 from tests.workers.fanning import commit_withdrawal
@@ -20,14 +20,8 @@ LEAVING_MS = NOW - FOLLOWS_BEGAN + 1_000
 
 
 @pytest.fixture
-async def open_gateway(settings, log_client, reader_database, database):
-    async with opening(settings, log_client, reader_database, database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def client(open_gateway):
-    return await open_gateway()
+async def client(open_client):
+    return await open_client()
 
 
 @pytest.fixture
@@ -58,10 +52,10 @@ async def test_whoever_is_left_is_not_shown(client, database, site, fan_out):
 
 
 async def test_another_gateway_hides_who_was_left_without_the_notice(
-    open_gateway, database, site, fan_out
+    open_client, database, site, fan_out
 ):
     """A list that named the author is gone with the follow, and a new window does not hide."""
-    first = await open_gateway()
+    first = await open_client()
     await follow(database)
     assert await ids_of(first) == []
     post = await fan_out(pulled=True)
@@ -70,7 +64,7 @@ async def test_another_gateway_hides_who_was_left_without_the_notice(
 
     await hide_author(site, [await commit_withdrawal(database, BOB, ADA, ms=LEAVING_MS)])
     await site.feeds._cache.delete(window_key(site.feeds._names, BOB))
-    second = await open_gateway()
+    second = await open_client()
     for _ in range(2):  # of Postgres, then of the window that was built
         assert await ids_of(second) == []
 
@@ -93,7 +87,7 @@ async def test_deleted_private_and_erased_count_as_for_all(client, database, fan
     assert await ids_of(client) == []
 
 
-async def test_without_postgres_what_is_known_is_shown(client, open_gateway, database, fan_out):
+async def test_without_postgres_what_is_known_is_shown(client, open_client, database, fan_out):
     """With the list and outbox in the cache all; without the list, less, and that is said."""
     await follow(database)
     assert await ids_of(client) == []
@@ -101,7 +95,7 @@ async def test_without_postgres_what_is_known_is_shown(client, open_gateway, dat
     a_second_later(client)
     assert await ids_of(client) == [pulled, pushed]
 
-    other = await open_gateway(database_reader_url="postgresql://127.0.0.1:1/none")
+    other = await open_client(database_reader_url="postgresql://127.0.0.1:1/none")
     assert await ids_of(other) == [pulled, pushed]
     await client.app[FEEDS]._cache.delete(list_key(client.app[FEEDS]._names, BOB))
     response, body = await read(other)
